@@ -1,0 +1,61 @@
+"""What can go wrong, as a small family without codes.
+
+    EmbedError
+    ├── UsageError          what is asked for cannot be: an unknown prompt, too many dimensions
+    ├── InputError          input that cannot be read
+    │   └── TextTooLong     a text over the limit, where cutting it was forbidden
+    ├── ModelError          a model that is damaged, or of a kind that cannot be run
+    │   ├── ModelNotFound   a name, repo or folder that leads to no model
+    │   └── VectorError     a model that gave NaN or infinity for a text
+    ├── NetworkError        the network is needed, but absent or forbidden
+    └── OutputError         output that cannot be written
+
+Exit codes are given once in `cli.main`, HTTP statuses once in `server.app`; both by `code_for`.
+"""
+
+from collections.abc import Mapping
+
+
+class EmbedError(Exception):
+    """One line on what happened and why, and where there is one, the next step."""
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class UsageError(EmbedError):
+    """What is asked for cannot be."""
+
+
+class InputError(EmbedError):
+    """Input that cannot be read."""
+
+
+class TextTooLong(InputError):
+    """A text over the limit, where cutting it was forbidden."""
+
+
+class ModelError(EmbedError):
+    """A model that is damaged, or of a kind that cannot be run."""
+
+
+class ModelNotFound(ModelError):
+    """A name, repo or folder that leads to no model."""
+
+
+class VectorError(ModelError):
+    """A model that gave NaN or infinity for a text."""
+
+
+class NetworkError(EmbedError):
+    """The network is needed, but absent or forbidden."""
+
+
+class OutputError(EmbedError):
+    """Output that cannot be written."""
+
+
+def code_for(error: EmbedError, codes: Mapping[type[EmbedError], int]) -> int:
+    """Return the code of the closest ancestor of `error` that `codes` names."""
+    return next(codes[kind] for kind in type(error).__mro__ if kind in codes)

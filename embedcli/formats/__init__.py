@@ -1,0 +1,1 @@
+"""One module a file format, its reader beside its writer."""

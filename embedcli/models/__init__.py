@@ -1,0 +1,1 @@
+"""Which model is meant, where it lies, and what its files say of it."""
