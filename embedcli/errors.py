@@ -33,7 +33,16 @@ class InputError(EmbedError):
 
 
 class TextTooLong(InputError):
-    """A text over the limit, where cutting it was forbidden."""
+    """A text over the limit, where cutting it was forbidden; `index` is its place among its mates."""
+
+    def __init__(self, *, index: int, tokens: str, limit: int) -> None:
+        super().__init__(
+            f"text {index + 1} is too long: it has {tokens} tokens, the limit is {limit}",
+            hint="leave out --no-truncate to cut it, or split the text",
+        )
+        self.index = index
+        self.tokens = tokens
+        self.limit = limit
 
 
 class ModelError(EmbedError):
@@ -45,7 +54,14 @@ class ModelNotFound(ModelError):
 
 
 class VectorError(ModelError):
-    """A model that gave NaN or infinity for a text."""
+    """A model that gave NaN or infinity for a text; `index` is its place among its mates."""
+
+    def __init__(self, *, index: int) -> None:
+        super().__init__(
+            f"the vector of text {index + 1} holds NaN or infinity: the model failed on it",
+            hint="try another variant of the model: half-precision graphs overflow most often",
+        )
+        self.index = index
 
 
 class NetworkError(EmbedError):

@@ -1,0 +1,190 @@
+"""Texts in, vectors out: the one object behind the command line, the server and Python.
+
+Knows no file, no flag and no HTTP. Threads come with the work and go with it: an idle embedder
+has none, so there is nothing to shut down.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from embedcli.engine import pooling
+from embedcli.engine.batches import Job, Limits, Queue, Submission
+from embedcli.engine.runs import Run, gather, in_order
+from embedcli.engine.session import Session
+from embedcli.engine.tokens import Tokenizer
+from embedcli.models.spec import ModelSpec
+from embedcli.records import Embedded, Hidden, Options, Vectors
+
+# A lone text of this many tokens gains from having all cores to itself; a shorter one loses.
+_WIDE_TOKENS = 32
+
+# A second copy of the weights, packed for runs on all cores, is made for graphs up to this size.
+_SMALL_GRAPH = 512_000_000  # bytes
+
+
+DEFAULTS = Options()
+
+
+class Embedder:
+    """A model that is ready to run; safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tokenizer: Tokenizer,
+        open_session: Callable[[int], Session],
+        *,
+        threads: int,
+        limits: Limits,
+    ) -> None:
+        """Join a model's parts; `open_session` loads the graph for runs on that many cores.
+
+        `threads` cores are used: a batch on each where there are several, or all on a lone text.
+        """
+        self.spec = spec
+        self.tokenizer = tokenizer
+        self._sessions = _Sessions(open_session, threads, small=_is_small(spec))
+        self._threads = threads
+        self._queue = Queue(limits)
+        self._lock = threading.Lock()
+        self._lanes = 0  # threads at work
+
+    @property
+    def waiting_tokens(self) -> int:
+        """How many tokens are handed in that no core has taken yet."""
+        return self._queue.waiting_tokens
+
+    def embed(self, texts: Sequence[str], options: Options = DEFAULTS) -> Vectors:
+        """Embed `texts`; row i of (N, D) float32 is the vector of `texts[i]`.
+
+        Raises:
+            UsageError: `options` asks for what the model does not have.
+            TextTooLong: a text is over the limit, and `options` forbids cutting it.
+            VectorError: the model gave NaN or infinity for a text.
+            ModelError: the model failed to run.
+        """
+        future = self.submit(texts, options)
+        try:
+            rows = [embedded.vector for embedded in future.result()]
+        finally:
+            future.cancel()  # an interrupted caller leaves no work behind
+        dimensions = options.dimensions or self.spec.dimensions
+        return np.stack(rows) if rows else np.empty((0, dimensions), np.float32)
+
+    def submit(
+        self, texts: Sequence[str], options: Options = DEFAULTS
+    ) -> Future[list[Embedded]]:
+        """Tokenise `texts` and hand them in; the future holds their vectors in order.
+
+        Cancelling the future drops what no core has taken yet. Raises as `embed` does: what is
+        wrong with the options or a text's length at once, the rest through the future.
+        """
+        return gather(Run(self, options, lone=len(texts) == 1), texts)
+
+    def stream(self, texts: Iterable[str], options: Options = DEFAULTS) -> Iterator[Embedded]:
+        """Embed any number of texts, in order, in bounded memory, each as soon as it can be.
+
+        `texts` is read in a thread of its own, some thousands ahead of what has been yielded. An
+        error of its own, or one that `embed` would raise, comes after the results before it.
+        """
+        return in_order(Run(self, options, lone=False), texts)
+
+    def load(self) -> None:
+        """Load the weights now, rather than with the first text."""
+        self._sessions.get(alone=False)
+
+    def close(self) -> None:
+        """Give back the memory of the weights; the next text would load them again."""
+        self._sessions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def work(self, submission: Submission, job: Job) -> None:
+        """Let `job` wait for a core, and see to it that one is at work."""
+        self._queue.put(submission, job)
+        with self._lock:
+            if self._lanes == self._threads:
+                return
+            self._lanes += 1
+        threading.Thread(target=self._lane, name="embed-lane", daemon=True).start()
+
+    def _lane(self) -> None:
+        """Run batches until none waits."""
+        while True:
+            batch = self._queue.next_batch()
+            if not batch:
+                with self._lock:
+                    # A job put just now saw this lane as awake, so look once more.
+                    if not self._queue.waiting_tokens:
+                        self._lanes -= 1
+                        return
+                continue
+            self._run(batch)
+
+    def drop(self, submission: Submission) -> None:
+        """Forget what waits of `submission`."""
+        self._queue.cancel(submission)
+
+    def _run(self, batch: Sequence[Job]) -> None:
+        """Compute the vectors of `batch` and tell its jobs; none of them waits for ever."""
+        try:
+            vectors = self._vectors(batch)
+        except Exception as error:  # a bug, too, must reach the callers
+            if len(batch) == 1:
+                batch[0].done(error)
+                return
+            for job in batch:  # no text fails for a mate's sake
+                self._run([job])
+            return
+        for job, vector in zip(batch, vectors, strict=True):
+            job.done(vector)
+
+    def _vectors(self, batch: Sequence[Job]) -> Vectors:
+        """Return the finished vectors (B, D) of a batch."""
+        kind = batch[0].kind
+        alone = batch[0].lone and self._lanes == 1 and not self._queue.waiting_tokens
+        session = self._sessions.get(alone=alone and kind.length >= _WIDE_TOKENS)
+        hidden: Hidden = session.run(np.stack([job.tokens.ids for job in batch]))
+        pooled = hidden if session.pooled else pooling.pool(hidden[:, kind.prompt :], self.spec)
+        return pooling.finish(pooled, dimensions=kind.dimensions, normalize=kind.normalize)
+
+
+class _Sessions:
+    """The graph, loaded for runs on one core each, on all cores, or both: when first needed."""
+
+    def __init__(self, open_session: Callable[[int], Session], threads: int, *, small: bool) -> None:
+        self._open = open_session
+        self._threads = threads
+        self._small = small
+        self._loaded: dict[int, Session] = {}
+        self._lock = threading.Lock()
+
+    def get(self, *, alone: bool) -> Session:
+        """Return the session that suits: all cores for a text that is `alone`, else one core."""
+        wanted = self._threads if alone else 1
+        with self._lock:
+            if wanted not in self._loaded and (self._small or not self._loaded):
+                self._loaded[wanted] = self._open(wanted)
+            return self._loaded.get(wanted) or next(iter(self._loaded.values()))
+
+    def close(self) -> None:
+        with self._lock:
+            self._loaded.clear()
+
+
+def _is_small(spec: ModelSpec) -> bool:
+    return spec.graph.stat().st_size <= _SMALL_GRAPH

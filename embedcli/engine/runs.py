@@ -1,0 +1,286 @@
+"""One call's texts on their way: tokenised, handed in, and their vectors gathered in order.
+
+Texts that are the same to the model share a slot while they wait, and are computed once.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from embedcli.engine.batches import Job, Kind, Submission
+from embedcli.engine.tokens import Tokenizer
+from embedcli.errors import UsageError, VectorError
+from embedcli.models.spec import ModelSpec
+from embedcli.records import Embedded, Options, Tokens, Vector
+
+# Texts under way in a stream: enough for most lengths to fill their batches, and little to hold.
+_WINDOW_TEXTS = 4096
+_WINDOW_CHARACTERS = 4_000_000
+
+
+class Worker(Protocol):
+    """What a run needs of an embedder."""
+
+    spec: ModelSpec
+    tokenizer: Tokenizer
+
+    def work(self, submission: Submission, job: Job) -> None:
+        """Let `job` wait for a core."""
+
+    def drop(self, submission: Submission) -> None:
+        """Forget what waits of `submission`."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """Where a text's result will be."""
+
+    tokens: Tokens
+    index: int
+    tell: Callable[[], None]
+    uses: int = 0
+    result: Embedded | Exception | None = None
+
+    def done(self, result: Vector | Exception) -> None:
+        """Take what the model gave, and tell who waits."""
+        if isinstance(result, Exception):
+            self.result = result
+        elif not np.isfinite(result).all():
+            self.result = VectorError(index=self.index)
+        else:
+            self.result = Embedded(result, len(self.tokens.ids), self.tokens.truncated)
+        self.tell()
+
+    def embedded(self) -> Embedded:
+        """Return the result, or raise the error in its place."""
+        if isinstance(self.result, Exception):
+            raise self.result
+        assert self.result is not None, "asked for before it was told"
+        return self.result
+
+
+class Run:
+    """A call's options, settled against the model, and its texts in the queue."""
+
+    def __init__(self, worker: Worker, options: Options, *, lone: bool) -> None:
+        """Settle `options`.
+
+        Raises:
+            UsageError: they ask for what the model does not have.
+        """
+        spec = worker.spec
+        self._worker = worker
+        self._lone = lone
+        self._submission = Submission()
+        self._slots: dict[bytes, Slot] = {}
+        self._prefix = _prefix(spec, options)
+        self._limit = _limit(spec, options)
+        self._dimensions = _dimensions(spec, options)
+        self._truncate = options.truncate
+        self._normalize = options.normalize
+
+    def slot(self, text: str, index: int, tell: Callable[[], None]) -> Slot:
+        """Tokenise `text`, and let it wait unless its like does already; `tell` hears of it.
+
+        Raises:
+            TextTooLong: it is over the limit, and may not be cut.
+        """
+        tokens = self._worker.tokenizer.tokens(
+            text, prefix=self._prefix, limit=self._limit, truncate=self._truncate, index=index
+        )
+        key = tokens.ids.tobytes() + bytes([tokens.truncated])
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = Slot(tokens, index, tell)
+            self._put(slot)
+        slot.uses += 1
+        return slot
+
+    def release(self, slot: Slot) -> None:
+        """Forget a slot once all that share it have been served."""
+        slot.uses -= 1
+        if not slot.uses:
+            del self._slots[slot.tokens.ids.tobytes() + bytes([slot.tokens.truncated])]
+
+    def cancel(self) -> None:
+        """Drop what no core has taken yet."""
+        self._worker.drop(self._submission)
+
+    def _put(self, slot: Slot) -> None:
+        tokens = slot.tokens
+        kind = Kind(len(tokens.ids), tokens.prompt, self._dimensions, self._normalize)
+        self._worker.work(self._submission, Job(tokens, kind, slot.done, self._lone))
+
+
+def gather(run: Run, texts: Sequence[str]) -> Future[list[Embedded]]:
+    """Hand in `texts`; the future gets all their vectors in order, or the first error."""
+    future: Future[list[Embedded]] = Future()
+    gathering = _Gathering(future)
+    future.add_done_callback(lambda _: run.cancel())
+    try:
+        slots = [run.slot(text, index, gathering.tell) for index, text in enumerate(texts)]
+    except Exception:
+        run.cancel()
+        raise
+    gathering.expect(slots)
+    return future
+
+
+class _Gathering:
+    """Counts the slots of a call that have been told, and settles its future after the last."""
+
+    def __init__(self, future: Future[list[Embedded]]) -> None:
+        self._future = future
+        self._lock = threading.Lock()
+        self._told = 0
+        self._slots: Sequence[Slot] | None = None
+        self._missing = 0
+
+    def tell(self) -> None:
+        with self._lock:
+            self._told += 1
+            last = self._slots is not None and self._told == self._missing
+        if last:
+            self._settle()
+
+    def expect(self, slots: Sequence[Slot]) -> None:
+        """Say, once all are handed in, which slots there are."""
+        with self._lock:
+            self._slots = slots
+            self._missing = len(set(slots))
+            last = self._told == self._missing
+        if last:
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._future.set_running_or_notify_cancel():
+            return
+        try:
+            self._future.set_result([slot.embedded() for slot in self._slots or ()])
+        except Exception as error:  # theirs who asked, whatever it is
+            self._future.set_exception(error)
+
+
+def in_order(run: Run, texts: Iterable[str]) -> Iterator[Embedded]:
+    """Hand in `texts` as there is room, and yield their vectors in order."""
+    window = _Window(run)
+    feeder = threading.Thread(target=window.fill, args=(texts,), name="embed-feeder", daemon=True)
+    feeder.start()
+    try:
+        while (slot := window.next()) is not None:
+            yield slot.embedded()
+    finally:
+        window.stop()
+        run.cancel()
+
+
+class _Window:
+    """The texts of a stream that are under way: a bounded number, in order."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._changed = threading.Condition()
+        self._slots: deque[tuple[Slot | Exception, int]] = deque()
+        self._characters = 0
+        self._ended = False
+
+    def fill(self, texts: Iterable[str]) -> None:
+        """Hand in `texts` while there is room for them; in the feeder's thread."""
+        try:
+            for index, text in enumerate(texts):
+                if not self._await_room():
+                    return
+                self._append(self._run.slot(text, index, self._notify), len(text))
+        except Exception as error:  # of the source or of a text: told in its place
+            self._append(error, 0)
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def next(self) -> Slot | None:
+        """Wait for the oldest slot to be told, and take it out; None at the end.
+
+        Raises whatever stopped the source, once all before it has been taken.
+        """
+        with self._changed:
+            self._changed.wait_for(self._is_told)
+            if not self._slots:
+                return None
+            slot, characters = self._slots.popleft()
+            self._characters -= characters
+            self._changed.notify_all()
+        if isinstance(slot, Exception):
+            raise slot
+        self._run.release(slot)
+        return slot
+
+    def stop(self) -> None:
+        """Let the feeder end; nobody waits for results any more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _is_told(self) -> bool:
+        if not self._slots:
+            return self._ended
+        slot, _ = self._slots[0]
+        return isinstance(slot, Exception) or slot.result is not None
+
+    def _await_room(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._has_room())
+            return not self._ended
+
+    def _has_room(self) -> bool:
+        return len(self._slots) < _WINDOW_TEXTS and self._characters < _WINDOW_CHARACTERS
+
+    def _append(self, slot: Slot | Exception, characters: int) -> None:
+        with self._changed:
+            self._slots.append((slot, characters))
+            self._characters += characters
+            self._changed.notify_all()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _prefix(spec: ModelSpec, options: Options) -> str:
+    if options.prefix is not None:
+        return options.prefix
+    name = options.prompt if options.prompt is not None else spec.default_prompt
+    if name is None:
+        return ""
+    if name not in spec.prompts:
+        known = ", ".join(f"`{prompt}`" for prompt in spec.prompts)
+        raise UsageError(
+            f"`{spec.name}` has no prompt `{name}`: it has {known or 'none'}",
+            hint="give the words themselves with --prefix",
+        )
+    return spec.prompts[name]
+
+
+def _limit(spec: ModelSpec, options: Options) -> int:
+    if options.max_tokens is None:
+        return spec.max_tokens
+    if options.max_tokens < 1:
+        raise UsageError(f"a limit of {options.max_tokens} tokens is not possible: the least is 1")
+    return min(options.max_tokens, spec.max_tokens)
+
+
+def _dimensions(spec: ModelSpec, options: Options) -> int | None:
+    wanted = options.dimensions
+    if wanted is None or wanted == spec.dimensions:
+        return None
+    if not 1 <= wanted < spec.dimensions:
+        raise UsageError(
+            f"{wanted} dimensions are not possible: `{spec.name}` has {spec.dimensions}",
+            hint=f"ask for 1 to {spec.dimensions}",
+        )
+    return wanted

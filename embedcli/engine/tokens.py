@@ -1,0 +1,90 @@
+"""The only door to `tokenizers`: a text becomes the ids that the model sees, and a receipt.
+
+Knows no batch and no vector. Nothing is padded here or anywhere: batches hold texts of one length.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+
+from embedcli.errors import ModelError, TextTooLong, UsageError
+from embedcli.records import TokenIds, Tokens
+
+# A long text is tokenised only as far as it is kept. Tokens that end this many characters before
+# the place where the text was broken off are those of the whole text: no tokenizer looks further.
+_MARGIN = 1024
+_CHARACTERS_PER_TOKEN = 8  # how far to look at first; prose has 4 to 5
+_COUNTED = 1_000_000  # characters; beyond, a text that may not be cut is only said to be over
+
+
+class Tokenizer:
+    """A model's tokenizer.json, with the truncation and padding baked into it switched off."""
+
+    def __init__(self, path: Path) -> None:
+        """Read `path`.
+
+        Raises:
+            ModelError: it is missing or damaged.
+        """
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise ModelError(f"cannot read the tokenizer `{path}`: {error}") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._head, self._tail = self._special_tokens()
+
+    @property
+    def special_tokens(self) -> int:
+        """How many tokens every text gets beside its own: 2 for BERT's `[CLS]` and `[SEP]`."""
+        return len(self._head) + len(self._tail)
+
+    def tokens(self, text: str, *, prefix: str, limit: int, truncate: bool, index: int) -> Tokens:
+        """Tokenise `prefix + text`, cut to `limit` tokens, special tokens included.
+
+        The end of a text is what is cut, and special tokens stay, as in Hugging Face's
+        tokenizers. `index` names the text in the error.
+
+        Raises:
+            TextTooLong: it has more than `limit` tokens, and `truncate` is false.
+            UsageError: `limit` leaves no room beside the special tokens.
+        """
+        room = limit - self.special_tokens
+        if room < 1:
+            raise UsageError(
+                f"a limit of {limit} tokens leaves no room for text: "
+                f"the special tokens alone take {self.special_tokens}"
+            )
+        body, whole = self._body(prefix + text, room)
+        truncated = not whole or len(body) > room
+        if truncated and not truncate:
+            raise TextTooLong(index=index, tokens=self._count(prefix + text), limit=limit)
+        ids = np.concatenate([self._head, np.array(body[:room], dtype=np.int64), self._tail])
+        return Tokens(ids, truncated)
+
+    def _body(self, text: str, room: int) -> tuple[list[int], bool]:
+        """Return the ids of `text`, at least the first `room`, and whether these are all."""
+        size = room * _CHARACTERS_PER_TOKEN + _MARGIN
+        while size < len(text):
+            encoding = self._tokenizer.encode(text[:size], add_special_tokens=False)
+            if len(encoding.ids) > room and encoding.offsets[room - 1][1] <= size - _MARGIN:
+                return encoding.ids, False
+            size *= 4
+        return self._tokenizer.encode(text, add_special_tokens=False).ids, True
+
+    def _count(self, text: str) -> str:
+        """Say how many tokens the whole of `text` has, special ones included."""
+        counted = self._tokenizer.encode(text[:_COUNTED], add_special_tokens=False).ids
+        more = "more than " if len(text) > _COUNTED else ""
+        return f"{more}{len(counted) + self.special_tokens}"
+
+    def _special_tokens(self) -> tuple[TokenIds, TokenIds]:
+        """Return what the post-processor puts before and after every text."""
+        bare = self._tokenizer.encode("a", add_special_tokens=False).ids
+        full = self._tokenizer.encode("a").ids
+        before = next(
+            (i for i in range(len(full)) if full[i : i + len(bare)] == bare), len(full) - len(bare)
+        )
+        after = before + len(bare)
+        return np.array(full[:before], np.int64), np.array(full[after:], np.int64)
