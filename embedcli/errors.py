@@ -33,7 +33,7 @@ class InputError(EmbedError):
 
 
 class TextTooLong(InputError):
-    """A text over the limit, where cutting it was forbidden; `index` is its place among its mates."""
+    """A text over the limit, where cutting it was forbidden; `index` is its place in the call."""
 
     def __init__(self, *, index: int, tokens: str, limit: int) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class ModelNotFound(ModelError):
 
 
 class VectorError(ModelError):
-    """A model that gave NaN or infinity for a text; `index` is its place among its mates."""
+    """A model that gave NaN or infinity for a text; `index` is its place in the call."""
 
     def __init__(self, *, index: int) -> None:
         super().__init__(

@@ -23,6 +23,9 @@ from embedcli.records import Embedded, Hidden, Options, Vectors
 # A lone text of this many tokens gains from having all cores to itself; a shorter one loses.
 _WIDE_TOKENS = 32
 
+# Loading the graph again costs as much as all cores gain on so many lone texts.
+_LONE_TEXTS = 8
+
 # A second copy of the weights, packed for runs on all cores, is made for graphs up to this size.
 _SMALL_GRAPH = 512_000_000  # bytes
 
@@ -76,9 +79,7 @@ class Embedder:
         dimensions = options.dimensions or self.spec.dimensions
         return np.stack(rows) if rows else np.empty((0, dimensions), np.float32)
 
-    def submit(
-        self, texts: Sequence[str], options: Options = DEFAULTS
-    ) -> Future[list[Embedded]]:
+    def submit(self, texts: Sequence[str], options: Options = DEFAULTS) -> Future[list[Embedded]]:
         """Tokenise `texts` and hand them in; the future holds their vectors in order.
 
         Cancelling the future drops what no core has taken yet. Raises as `embed` does: what is
@@ -166,20 +167,31 @@ class Embedder:
 class _Sessions:
     """The graph, loaded for runs on one core each, on all cores, or both: when first needed."""
 
-    def __init__(self, open_session: Callable[[int], Session], threads: int, *, small: bool) -> None:
+    def __init__(
+        self, open_session: Callable[[int], Session], threads: int, *, small: bool
+    ) -> None:
         self._open = open_session
         self._threads = threads
         self._small = small
         self._loaded: dict[int, Session] = {}
+        self._lone_texts = 0
         self._lock = threading.Lock()
 
     def get(self, *, alone: bool) -> Session:
-        """Return the session that suits: all cores for a text that is `alone`, else one core."""
+        """Return the session that suits: all cores for a text that is `alone`, else one core.
+
+        The other one does, too, and is taken where a second would cost more than it gains: for a
+        large graph always, and for a lone text until there have been several.
+        """
         wanted = self._threads if alone else 1
         with self._lock:
-            if wanted not in self._loaded and (self._small or not self._loaded):
+            self._lone_texts += alone
+            if wanted not in self._loaded:
+                second = self._small and (not alone or self._lone_texts > _LONE_TEXTS)
+                if self._loaded and not second:
+                    return next(iter(self._loaded.values()))
                 self._loaded[wanted] = self._open(wanted)
-            return self._loaded.get(wanted) or next(iter(self._loaded.values()))
+            return self._loaded[wanted]
 
     def close(self) -> None:
         with self._lock:

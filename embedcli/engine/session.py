@@ -54,12 +54,12 @@ class Session:
     def _feed(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64] | NDArray[np.int32]]:
         """Return what the graph lists as inputs, by name."""
         known = {
-            "input_ids": lambda: ids,
-            "attention_mask": lambda: np.ones_like(ids),
-            "token_type_ids": lambda: np.zeros_like(ids),
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
         }
         return {
-            name: known[name]().astype(_INTEGERS[kind], copy=False)
+            name: known[name].astype(_INTEGERS[kind], copy=False)
             for name, kind in self._inputs.items()
         }
 
@@ -111,7 +111,7 @@ def _provider(device: str) -> str:
     Raises:
         UsageError: this installation has none of that name.
     """
-    known = {
+    known: dict[str, str] = {
         name.removesuffix("ExecutionProvider").lower(): name
         for name in onnxruntime.get_available_providers()
     }
@@ -124,16 +124,18 @@ def _provider(device: str) -> str:
         ) from None
 
 
+def _providers(device: str) -> list[str]:
+    """Return `device`, with the CPU behind it for the operators that it does not take."""
+    return list(dict.fromkeys([_provider(device), "CPUExecutionProvider"]))
+
+
 def _open(
     graph: Path, options: onnxruntime.SessionOptions, device: str
 ) -> onnxruntime.InferenceSession:
+    providers = _providers(device)
     # Not resolved: external data is looked for beside the path as given, links included.
     try:
-        return onnxruntime.InferenceSession(
-            os.fspath(graph), options, providers=[_provider(device), "CPUExecutionProvider"]
-        )
-    except UsageError:
-        raise
+        return onnxruntime.InferenceSession(os.fspath(graph), options, providers=providers)
     except Exception as error:  # onnxruntime's errors share no narrower ancestor
         raise ModelError(f"cannot load the graph `{graph}`: {_reason(error)}") from error
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 
-class Pooling(str, Enum):
+class Pooling(StrEnum):
     """How the hidden states of a text's tokens become one vector."""
 
     MEAN = "mean"

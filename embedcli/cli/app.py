@@ -1,0 +1,35 @@
+"""The table of commands. Rich is kept out of help: it is plain, and half as slow."""
+
+from typing import Annotated
+
+import typer
+
+from embedcli import __version__
+from embedcli.cli.text import text
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"embed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Turn text into vectors on your own machine."""
+
+
+app.command()(text)

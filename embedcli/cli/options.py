@@ -1,0 +1,65 @@
+"""Every option that commands share, declared once: names, help, and what they mean together."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from embedcli.records import Options
+
+Model = Annotated[
+    str, typer.Option("-m", "--model", metavar="NAME", envvar="EMBED_MODEL", help="The model.")
+]
+Dimensions = Annotated[
+    int | None,
+    typer.Option("-d", "--dimensions", metavar="N", help="Keep the first N values of a vector."),
+]
+Truncate = Annotated[
+    bool,
+    typer.Option("--truncate/--no-truncate", help="Cut a text that is too long, or fail."),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="N", help="A lower limit than the model's own."),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option("--prompt", metavar="NAME", help="A prompt of the model: query, document, ..."),
+]
+Prefix = Annotated[
+    str | None,
+    typer.Option("--prefix", metavar="TEXT", help="A literal prompt, put before every text."),
+]
+Normalize = Annotated[
+    bool,
+    typer.Option("--normalize/--no-normalize", help="Scale vectors to unit length."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="Cores to use; by default all allowed."),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="An onnxruntime provider: cpu, cuda, ...")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not standard output."),
+]
+Null = Annotated[bool, typer.Option("-0", "--null", help="Texts on stdin end with NUL.")]
+
+
+def settle(
+    *,
+    prompt: str | None,
+    prefix: str | None,
+    dimensions: int | None,
+    max_tokens: int | None,
+    truncate: bool,
+    normalize: bool,
+) -> "Options":
+    """Return what the engine is asked for."""
+    from embedcli.records import Options
+
+    return Options(prompt, prefix, dimensions, max_tokens, truncate, normalize)

@@ -1,0 +1,155 @@
+"""`embed text`: texts, or the lines of standard input, to vectors."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from embedcli.cli import options
+from embedcli.cli.console import say
+from embedcli.cli.start import embedder_for
+from embedcli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from embedcli.engine.embedder import Embedder
+    from embedcli.records import Embedded, Options
+
+
+class Format(StrEnum):
+    """How vectors are printed."""
+
+    JSONL = "jsonl"
+    JSON = "json"
+    NPY = "npy"
+
+
+def text(
+    context: typer.Context,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts; none: stdin, by line.")
+    ] = None,
+    model: options.Model = "all-minilm",
+    form: Annotated[
+        Format, typer.Option("-f", "--format", help="An object a text, one document, or NumPy.")
+    ] = Format.JSONL,
+    output: options.Output = None,
+    null: options.Null = False,
+    dimensions: options.Dimensions = None,
+    truncate: options.Truncate = True,
+    max_tokens: options.MaxTokens = None,
+    prompt: options.Prompt = None,
+    prefix: options.Prefix = None,
+    normalize: options.Normalize = True,
+    threads: options.Threads = None,
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
+) -> None:
+    """Embed texts, or the lines of standard input.
+
+    Input that trickles in is answered as it comes; input that pours in is batched.
+
+    Examples:
+      embed text "why is the sky blue?"
+
+      embed text -f npy -o titles.npy < titles.txt
+    """
+    started = time.perf_counter_ns()
+    if form is Format.NPY and output is None and sys.stdout.isatty():
+        raise UsageError(
+            "a NumPy array would garble the terminal: it is binary",
+            hint="add -o FILE, or send it into a pipe",
+        )
+    wanted = options.settle(
+        prompt=prompt,
+        prefix=prefix,
+        dimensions=dimensions,
+        max_tokens=max_tokens,
+        truncate=truncate,
+        normalize=normalize,
+    )
+    from embedcli.formats import streams
+
+    given = _arguments(texts) if texts else _standard_input(null=null, quiet=quiet)
+    embedder = embedder_for(context, model, threads=threads, device=device)
+    loaded = time.perf_counter_ns()
+    with streams.sink(output) as file:
+        rows = _embed(embedder, given, wanted)
+        if form is Format.JSON:
+            _write_document(file, model, rows, started=started, loaded=loaded)
+        else:
+            _write(file, form, rows, dimensions or embedder.spec.dimensions)
+
+
+def _arguments(texts: Iterable[str]) -> list[str]:
+    """Return `texts`, which the shell may have handed over with bytes that are no UTF-8."""
+    for number, argument in enumerate(texts, 1):
+        if any("\udc80" <= sign <= "\udcff" for sign in argument):
+            raise InputError(
+                f"text {number} is not UTF-8", hint="check the terminal's encoding (locale)"
+            )
+    return list(texts)
+
+
+def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
+    from embedcli.formats import lines, streams
+
+    if sys.stdin.isatty() and not quiet:
+        say("reading texts from the terminal, one a line; Ctrl-D ends")
+    return lines.read(streams.standard_input(), "stdin", separator=b"\0" if null else b"\n")
+
+
+def _embed(
+    embedder: "Embedder", texts: Iterable[str], wanted: "Options"
+) -> Iterator[tuple[str, "Embedded"]]:
+    """Yield each text with its vector, in order."""
+    if isinstance(texts, list):
+        yield from zip(texts, embedder.submit(texts, wanted).result(), strict=True)
+        return
+    from collections import deque
+
+    waiting: deque[str] = deque()
+
+    def remembered() -> Iterator[str]:
+        for line in texts:
+            waiting.append(line)
+            yield line
+
+    for embedded in embedder.stream(remembered(), wanted):
+        yield waiting.popleft(), embedded
+
+
+def _write(
+    file: BinaryIO, form: Format, rows: Iterator[tuple[str, "Embedded"]], dimensions: int
+) -> None:
+    if form is Format.NPY:
+        from embedcli.formats import npy
+
+        npy.write(file, (embedded for _, embedded in rows), dimensions=dimensions)
+    else:
+        from embedcli.formats import jsonl
+
+        jsonl.write(file, rows)
+
+
+def _write_document(
+    file: BinaryIO,
+    model: str,
+    rows: Iterator[tuple[str, "Embedded"]],
+    *,
+    started: int,
+    loaded: int,
+) -> None:
+    """Write the reply that `/api/embed` gives for the same texts."""
+    from embedcli.formats import ollama
+
+    embedded = [row for _, row in rows]
+    document = ollama.document(
+        model,
+        embedded,
+        total_duration=time.perf_counter_ns() - started,
+        load_duration=loaded - started,
+    )
+    file.write(document + b"\n")

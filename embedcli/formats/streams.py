@@ -1,0 +1,68 @@
+"""Opens what is read and written, and finishes it: whole files, closed pipes, full disks."""
+
+import io
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from embedcli.errors import OutputError
+
+
+def standard_input() -> BinaryIO:
+    """Return standard input unbuffered: a read gives what is there, however little."""
+    return io.FileIO(0, closefd=False)
+
+
+@contextmanager
+def sink(path: Path | None) -> Generator[BinaryIO]:
+    """Lend `path` for writing, or standard output for None.
+
+    A file appears whole or not at all. A reader that leaves early (`| head`) has had enough: the
+    block ends there, without an error.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with _standard_output() if path is None else whole_file(path) as file:
+        yield file
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[BinaryIO]:
+    """Lend a file beside `path`, and rename it to `path` once the block has ended well.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write `{path}`: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standard_output() -> Generator[BinaryIO]:
+    file = sys.stdout.buffer
+    try:
+        yield file
+        file.flush()
+    except BrokenPipeError:
+        _abandon(file)
+    except OSError as error:
+        _abandon(file)
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _abandon(file: BinaryIO) -> None:
+    """Point `file` at nothing: Python flushes what is left in it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
