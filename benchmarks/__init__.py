@@ -1,0 +1,1 @@
+"""Measurements of what the project promises: ratios of runs that alternate on one machine."""

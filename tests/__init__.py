@@ -1,0 +1,1 @@
+"""The promises, tested on the real thing: processes, graphs, sockets and files."""

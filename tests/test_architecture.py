@@ -1,0 +1,98 @@
+"""The plan of the house: who may import whom, and which room is the door to which package."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import embedcli
+
+HOUSE = Path(embedcli.__file__).parent
+
+# A room, and the rooms it imports; each stands below the rooms that it is imported by.
+PLAN = {
+    "errors": "",
+    "records": "",
+    "models.spec": "",
+    "engine.cores": "",
+    "engine.tokens": "errors records",
+    "engine.session": "errors records",
+    "engine.pooling": "models.spec records",
+    "engine.batches": "records",
+    "engine.runs": "engine.batches engine.tokens errors models.spec records",
+    "engine.embedder": (
+        "engine.batches engine.pooling engine.runs engine.session engine.tokens models.spec records"
+    ),
+    "load": (
+        "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
+        "models.spec"
+    ),
+    "formats.streams": "errors",
+    "formats.lines": "errors",
+    "formats.jsonl": "records",
+    "formats.npy": "records",
+    "formats.ollama": "records",
+    "cli.console": "",
+    "cli.options": "records",
+    "cli.start": "engine.embedder load",
+    "cli.text": (
+        "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
+        "formats.npy formats.ollama formats.streams records"
+    ),
+    "cli.app": "cli.text",
+    "cli.main": "cli.app cli.console cli.start errors",
+    "__main__": "cli.main",
+}
+ONE_DOOR = {
+    "onnxruntime": {"engine.session"},
+    "tokenizers": {"engine.tokens"},
+    "huggingface_hub": {"models.store"},
+}
+FOLDERS_THAT_KNOW_TYPER = {"cli"}
+
+
+def path(room: str) -> Path:
+    return HOUSE.joinpath(*room.split(".")).with_suffix(".py")
+
+
+def imports(room: str) -> set[str]:
+    """Return every module that a room imports, wherever in it, with the names taken from it."""
+    found = set()
+    for node in ast.walk(ast.parse(path(room).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def rooms() -> set[str]:
+    files = {file.relative_to(HOUSE) for file in HOUSE.rglob("*.py") if file.stem != "__init__"}
+    return {".".join(file.with_suffix("").parts) for file in files}
+
+
+def test_the_plan_shows_every_room() -> None:
+    assert set(PLAN) == rooms()
+
+
+@pytest.mark.parametrize("room", PLAN)
+def test_a_room_imports_what_the_plan_says(room: str) -> None:
+    ours = {name.removeprefix("embedcli.") for name in imports(room)} & PLAN.keys()
+    assert ours == set(PLAN[room].split())
+
+
+@pytest.mark.parametrize("room", PLAN)
+def test_a_room_stands_below_those_that_import_it(room: str) -> None:
+    above = list(PLAN)[: list(PLAN).index(room)]
+    assert set(PLAN[room].split()) <= set(above)
+
+
+@pytest.mark.parametrize("package", ONE_DOOR)
+def test_a_heavy_package_has_one_door(package: str) -> None:
+    users = {room for room in PLAN if package in {name.split(".")[0] for name in imports(room)}}
+    assert users <= ONE_DOOR[package]
+
+
+def test_only_the_command_line_knows_typer() -> None:
+    users = {room for room in PLAN if "typer" in imports(room)}
+    assert {room.split(".")[0] for room in users} <= FOLDERS_THAT_KNOW_TYPER
