@@ -27,6 +27,7 @@ PLAN = {
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
         "models.spec"
     ),
+    "similar": "errors records",
     "formats.streams": "errors",
     "formats.lines": "errors",
     "formats.jsonl": "records",

@@ -1,0 +1,160 @@
+"""Ranks vectors: what is closest to a query, everything against everything, near-duplicates.
+
+Knows arrays and nothing else. A score is a sum in float64 that depends on its two rows alone, so
+equal rows score equally wherever they stand, and ties keep the order of the input.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedcli.errors import InputError
+from embedcli.records import Vector, Vectors
+
+Scores = NDArray[np.float64]
+
+_BLOCK = 8192  # rows; of 384 float32 each, 12 MB: large against a call's cost, small to hold
+_TILE = 1024  # rows of a square of near-duplicates: 4 MB of scores
+_DOUBT = 1e-5  # no float32 sum of products of unit vectors is further from the exact one
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row, counted from 0, and its score."""
+
+    row: int
+    score: float
+
+
+def scores(query: Vector, rows: Vectors, *, cosine: bool = True, first: int = 0) -> Scores:
+    """Return the cosine of each row (N, D) with `query` (D,), or the dot product; (N,) float64.
+
+    A row of zeros has no direction; its cosine counts as 0. `first` is the number of the first row.
+
+    Raises:
+        InputError: a row holds NaN or infinity.
+    """
+    wide, target = rows.astype(np.float64), query.astype(np.float64)
+    found: Scores = (wide * target).sum(axis=1)
+    _refuse_bad(found, first)
+    if not cosine:
+        return found
+    lengths = np.sqrt((wide * wide).sum(axis=1)) * np.sqrt((target * target).sum())
+    cosines: Scores = np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
+    return cosines.clip(-1, 1)
+
+
+def matrix(rows: Vectors, *, cosine: bool = True) -> Scores:
+    """Return the score of each row (N, D) with each: (N, N) float64."""
+    return np.stack([scores(row, rows, cosine=cosine) for row in rows])
+
+
+def best(hits: Iterable[Hit], *, top: int, least: float | None = None) -> list[Hit]:
+    """Return the `top` hits that score `least` or more: best first, ties in the order of rows."""
+    worthy = (hit for hit in hits if least is None or hit.score >= least)
+    return heapq.nsmallest(top, worthy, key=lambda hit: (-hit.score, hit.row))
+
+
+def rank(
+    query: Vector,
+    rows: Vectors,
+    *,
+    top: int,
+    least: float | None = None,
+    cosine: bool = True,
+    unit: bool = False,
+    threads: int = 1,
+) -> list[Hit]:
+    """Return the best rows of a large array (N, D), such as a file mapped into memory.
+
+    Reads `rows` once, in blocks, on `threads` cores: a float32 product finds who is in question,
+    and only those are scored exactly. `unit` says that all rows have length 1, which saves
+    measuring them.
+
+    Raises:
+        InputError: a row holds NaN or infinity.
+    """
+    rough = np.empty(len(rows), np.float32)
+    target = query / np.linalg.norm(query) if cosine and query.any() else query
+
+    def score(start: int) -> float:
+        block = np.asarray(rows[start : start + _BLOCK])
+        part = rough[start : start + _BLOCK]
+        np.dot(block, target, out=part)
+        _refuse_bad(part, start)
+        if unit:
+            return 1.0
+        lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
+        if not cosine:
+            return float(lengths.max())
+        np.divide(part, lengths, out=part, where=lengths > 0)
+        return 1.0
+
+    with ThreadPoolExecutor(threads) as cores:
+        longest = max(cores.map(score, range(0, len(rows), _BLOCK)), default=1.0)
+    doubt = _DOUBT * longest * (1.0 if cosine else float(np.linalg.norm(query)))
+    chosen = _in_question(rough, top=top, least=least, doubt=doubt)
+    return best(_exact(query, rows, chosen, cosine=cosine), top=top, least=least)
+
+
+def groups(rows: Vectors, least: float) -> list[list[int]]:
+    """Return the groups of rows (N, D) that a chain of cosines of `least` or more connects.
+
+    Groups stand in the order of their first rows; a row that is like no other is in none.
+    """
+    leader = list(range(len(rows)))
+
+    def lead(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = row = leader[leader[row]]
+        return row
+
+    for one, other in _pairs(rows, least):
+        first, second = sorted((lead(one), lead(other)))
+        leader[second] = first
+    found: dict[int, list[int]] = {}
+    for row in range(len(rows)):
+        found.setdefault(lead(row), []).append(row)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _pairs(rows: Vectors, least: float) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of rows whose cosine is `least` or more, a tile of the square at a time."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = rows / np.where(lengths > 0, lengths, 1)
+    for top in range(0, len(rows), _TILE):
+        for left in range(top, len(rows), _TILE):
+            tile = unit[top : top + _TILE] @ unit[left : left + _TILE].T
+            for one, other in np.argwhere(tile >= least - _DOUBT):
+                a, b = top + int(one), left + int(other)
+                if a < b and scores(rows[a], rows[b : b + 1])[0] >= least:
+                    yield a, b
+
+
+def _in_question(
+    rough: NDArray[np.float32], *, top: int, least: float | None, doubt: float
+) -> NDArray[np.int64]:
+    """Return the rows that may be among the best, given how wrong their rough scores may be."""
+    floor = -np.inf if least is None else least
+    if top < len(rough):
+        floor = max(floor, float(np.partition(rough, len(rough) - top)[len(rough) - top]))
+    return np.flatnonzero(rough >= floor - 2 * doubt)
+
+
+def _exact(
+    query: Vector, rows: Vectors, chosen: NDArray[np.int64], *, cosine: bool
+) -> Iterator[Hit]:
+    for start in range(0, len(chosen), _BLOCK):
+        part = chosen[start : start + _BLOCK]
+        exact = scores(query, rows[part], cosine=cosine)
+        yield from map(Hit, part.tolist(), exact.tolist())
+
+
+def _refuse_bad(found: NDArray[np.float32] | Scores, first: int) -> None:
+    if not np.isfinite(found).all():
+        bad = first + int(np.flatnonzero(~np.isfinite(found))[0])
+        raise InputError(f"vector {bad + 1} holds NaN or infinity")
