@@ -28,6 +28,7 @@ PLAN = {
         "models.spec"
     ),
     "similar": "errors records",
+    "cache": "records",
     "formats.streams": "errors",
     "formats.lines": "errors",
     "formats.jsonl": "records",

@@ -1,0 +1,202 @@
+"""Vectors kept for texts that come again: a small SQLite file, keyed by hashes, never by texts.
+
+A cache must not change a result. So the key names everything that a vector depends on, each row
+carries a checksum, and whatever goes wrong here, the vector is computed as if there were no cache.
+"""
+
+import hashlib
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from embedcli.records import Embedded, Options
+
+LIMIT = 1_000_000_000  # bytes; about 600,000 vectors of 384 values
+
+_CHUNK = 1024  # texts looked up at once
+_KEYS = 500  # in one question; SQLite's oldest limit is 999
+_PATIENCE = 5.0  # seconds that a process waits for another to finish writing
+_HOUR = 3600  # seconds; how finely last use is remembered, so that reading seldom writes
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS vectors (
+        key BLOB PRIMARY KEY, vector BLOB, tokens INTEGER, truncated INTEGER,
+        checksum INTEGER, used INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS by_use ON vectors (used);
+"""
+
+
+class Engine(Protocol):
+    """What computes vectors: an `Embedder`, or its like."""
+
+    def submit(self, texts: Sequence[str], options: Options) -> Future[list[Embedded]]:
+        """Hand in `texts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a cache holds."""
+
+    rows: int
+    size: int  # bytes of the file
+
+
+class Store:
+    """Vectors by key, in one file that several processes may use at once."""
+
+    def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
+        """Name the file, made when first written; it keeps to about `limit` bytes."""
+        self.path = path
+        self._limit = limit
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
+        """Return what is kept for `keys`; what is damaged counts as absent."""
+        found: dict[bytes, Embedded] = {}
+        with suppress(sqlite3.Error, OSError):
+            database = self._open()
+            with database:
+                for start in range(0, len(keys), _KEYS):
+                    found |= _rows(database, keys[start : start + _KEYS])
+                _mark_used(database, found)
+            database.close()
+        return found
+
+    def keep(self, rows: Iterable[tuple[bytes, Embedded]]) -> None:
+        """Remember `rows`, and forget the longest unused where there is too much."""
+        values = [_values(key, embedded) for key, embedded in rows]
+        try:
+            self._write(values)
+        except sqlite3.OperationalError:
+            return  # another process is writing, or the disk is full: then it is not kept
+        except (sqlite3.DatabaseError, OSError):
+            self.clear()  # not a database any more
+
+    def contents(self) -> Contents:
+        """Return how much is kept."""
+        if not self.path.exists():
+            return Contents(0, 0)
+        rows = 0
+        with suppress(sqlite3.Error, OSError):
+            database = self._open()
+            (rows,) = database.execute("SELECT count(*) FROM vectors").fetchone()
+            database.close()
+        return Contents(rows, self.path.stat().st_size)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for ending in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                self.path.with_name(self.path.name + ending).unlink()
+
+    def _write(self, values: Sequence[tuple[object, ...]]) -> None:
+        database = self._open()
+        with database:
+            database.executemany("INSERT OR REPLACE INTO vectors VALUES (?,?,?,?,?,?)", values)
+            while _size(database) > self._limit:
+                oldest = "SELECT key FROM vectors ORDER BY used LIMIT max(1, ?)"
+                database.execute(f"DELETE FROM vectors WHERE key IN ({oldest})", [len(values)])
+        database.close()
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # nobody else's to read
+        database = sqlite3.connect(self.path, timeout=_PATIENCE)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(_SCHEMA)
+        return database
+
+
+class Cached:
+    """An engine that looks a text up before it computes its vector."""
+
+    def __init__(self, engine: Engine, store: Store, fingerprint: str) -> None:
+        """Join them; `fingerprint` names everything that a vector depends on beside its options."""
+        self._engine = engine
+        self._store = store
+        self._fingerprint = fingerprint.encode()
+
+    def stream(self, texts: Iterable[str], options: Options) -> Iterator[Embedded]:
+        """Yield the vectors of `texts` in order, computed or as they were computed before."""
+        source = iter(texts)
+        under_way: list[_Chunk] = []
+        try:
+            while chunk := list(islice(source, _CHUNK)):
+                under_way.append(self._begin(chunk, options))
+                if len(under_way) > 1:  # the next is being computed while this one is taken
+                    yield from self._finish(under_way.pop(0))
+            while under_way:
+                yield from self._finish(under_way.pop(0))
+        finally:
+            for unfinished in under_way:
+                unfinished.computed.cancel()
+
+    def _begin(self, texts: Sequence[str], options: Options) -> "_Chunk":
+        keys = [self._key(text, options) for text in texts]
+        found = self._store.find(keys)
+        if not options.truncate:  # what would be an error must not come from here as a vector
+            found = {key: row for key, row in found.items() if not row.truncated}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        computed = self._engine.submit(list(missing.values()), options)
+        return _Chunk(keys, found, list(missing), computed)
+
+    def _finish(self, chunk: "_Chunk") -> Iterator[Embedded]:
+        new = dict(zip(chunk.missing, chunk.computed.result(), strict=True))
+        if new:
+            self._store.keep(new.items())
+        known = chunk.found | new
+        return (known[key] for key in chunk.keys)
+
+    def _key(self, text: str, options: Options) -> bytes:
+        hashed = hashlib.blake2b(self._fingerprint, digest_size=16)
+        hashed.update(repr(astuple(options)).encode() + b"\0" + text.encode())
+        return hashed.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    keys: list[bytes]
+    found: dict[bytes, Embedded]
+    missing: list[bytes]
+    computed: Future[list[Embedded]]
+
+
+def _rows(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
+    marks = ",".join("?" * len(keys))
+    asked = f"SELECT key, vector, tokens, truncated, checksum FROM vectors WHERE key IN ({marks})"
+    return {
+        key: Embedded(np.frombuffer(vector, "<f4"), tokens, bool(truncated))
+        for key, vector, tokens, truncated, checksum in database.execute(asked, keys)
+        if zlib.crc32(vector) == checksum
+    }
+
+
+def _values(key: bytes, embedded: Embedded) -> tuple[object, ...]:
+    vector = embedded.vector.astype("<f4", copy=False).tobytes()
+    receipt = (embedded.tokens, embedded.truncated)
+    return (key, vector, *receipt, zlib.crc32(vector), int(time.time() // _HOUR))
+
+
+def _mark_used(database: sqlite3.Connection, keys: Iterable[bytes]) -> None:
+    now = int(time.time() // _HOUR)
+    stale = "UPDATE vectors SET used = ? WHERE key = ? AND used < ?"
+    database.executemany(stale, [(now, key, now) for key in keys])
+
+
+def _size(database: sqlite3.Connection) -> int:
+    """Return the bytes in use: pages that are free are filled before the file grows."""
+    pages, free, size = (
+        database.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
