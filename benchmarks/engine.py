@@ -46,7 +46,7 @@ def feed(ids: Sequence[NDArray[np.int64]]) -> Batch:
     longest = max(map(len, ids))
     padded = np.stack([np.pad(row, (0, longest - len(row))) for row in ids])
     mask = np.stack([np.arange(longest) < len(row) for row in ids]).astype(np.int64)
-    return {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
+    return {"input_ids": padded, "attention_mask": mask}
 
 
 def sorted_batches(ids: Sequence[NDArray[np.int64]], budget: int) -> list[Batch]:

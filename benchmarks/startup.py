@@ -19,7 +19,7 @@ tokenizer.no_padding()
 graph = {str(_FOLDER / "onnx" / "model.onnx")!r}
 session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
 ids = numpy.array([tokenizer.encode("hello").ids])
-session.run(None, dict(input_ids=ids, attention_mask=ids * 0 + 1, token_type_ids=ids * 0))
+session.run(None, dict(input_ids=ids, attention_mask=ids * 0 + 1))
 """
 
 
