@@ -43,10 +43,15 @@ def choose_graph(names: Collection[str], wanted: str | None, *, where: str) -> s
     hint = f"choose with --onnx-file: it has {', '.join(graphs)}"
     if wanted is not None:
         raise ModelNotFound(f"the model in `{where}` has no file `{wanted}`", hint=hint)
-    usual = [name for name in _GRAPHS if name in graphs] or graphs
-    if usual == graphs and len(graphs) > 1 and graphs[0] not in _GRAPHS:
+    plain = plain_graph(graphs) or (graphs[0] if len(graphs) == 1 else None)
+    if plain is None:
         raise ModelNotFound(f"the model in `{where}` has several ONNX files", hint=hint)
-    return usual[0]
+    return plain
+
+
+def plain_graph(names: Collection[str]) -> str | None:
+    """Return the graph with a usual name, the export's plain one first; None if there is none."""
+    return next((name for name in _GRAPHS if name in names), None)
 
 
 def configs(names: Collection[str], graph: str) -> list[str]:

@@ -110,6 +110,7 @@ def _spec(
         graph=file,
         tokenizer=tokenizer,
         revision=revision,
+        size=_size(model.graph, file),
         output=sources.keep("output", (output, GRAPH)),
         pooling=ways,
         dense=sources.keep("dense", ((), GRAPH) if pooled else _dense(model)),
@@ -129,6 +130,18 @@ def _spec(
         note=model.known.note,
         warnings=_warnings(name, ways, sources.of["pooling"]),
     )
+
+
+def _size(graph: Graph, file: Path) -> int:
+    """Return the bytes of a graph and of the files with its weights."""
+    weights = [file.parent / location for location in graph.external]
+    missing = [path.name for path in weights if not path.is_file()]
+    if missing:
+        raise ModelError(
+            f"the weights of `{file.name}` are missing: {', '.join(missing)}",
+            hint="fetch them beside it, or fetch the model anew with `embed pull`",
+        )
+    return sum(path.stat().st_size for path in (file, *weights))
 
 
 def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool]:

@@ -70,6 +70,7 @@ class ModelSpec:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     revision: str | None = None  # the commit of the hub repo
+    size: int = 0  # bytes of the graph and its weights
     output: str = "last_hidden_state"  # the graph's output to ask for
     dense: tuple[Dense, ...] = ()  # what follows the pooling
     eos: str | None = None  # a token that must end every text, appended where it does not
