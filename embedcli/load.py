@@ -1,50 +1,77 @@
 """A name becomes an `Embedder`: the one place that joins models and engine."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 
 from embedcli.engine import cores
 from embedcli.engine.batches import Limits
 from embedcli.engine.embedder import Embedder
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
-from embedcli.errors import ModelNotFound
+from embedcli.errors import UsageError
+from embedcli.models import cache, reference, store
 from embedcli.models.spec import ModelSpec, Pooling
-
-_BUNDLED = Path(__file__).parent / "models" / "bundled" / "all-minilm"
 
 # A batch this small keeps a core's second-level cache warm, and its matrix products near their
 # peak: 256 to 2,048 tokens measured alike, and small batches keep memory and waiting short.
 _LIMITS = Limits(tokens=512, texts=512)
 
+# Where a text's vector would depend on its mates, it gets none.
+_ALONE = Limits(tokens=512, texts=1)
 
-def load(model: str = "all-minilm", *, threads: int | None = None, device: str = "cpu") -> Embedder:
+
+def load(
+    model: str = "all-minilm",
+    *,
+    onnx_file: str | None = None,
+    pooling: str | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    offline: bool = False,
+    show: Callable[[store.Plan], AbstractContextManager[store.Report]] = store.silently,
+) -> Embedder:
     """Return the model `model`, ready to run on `threads` cores: by default all that are allowed.
+
+    `model` is a name of the catalogue, a repo of the hub (`org/name`, `org/name@revision`), or a
+    folder (`./m`). One that is not on this machine is fetched, unless `offline`; `show` is told
+    what comes and how much. `onnx_file` chooses among a model's graphs, `pooling` is for one that
+    does not say its own.
 
     Raises:
         ModelNotFound: there is no such model.
         ModelError: it is damaged, or of a kind that cannot be run.
-        UsageError: `device` is not there, or would leave the work to the CPU.
+        NetworkError: it is not here, and cannot or must not be fetched.
+        OutputError: the disk has no room for it.
+        UsageError: `device` is not there, or would leave the work to the CPU; or `pooling` is
+            no pooling.
     """
-    if model != "all-minilm":
-        raise ModelNotFound(f"model '{model}' not found", hint="use `all-minilm`")
-    spec = ModelSpec(
-        name=model,
-        folder=_BUNDLED,
-        graph=_BUNDLED / "onnx" / "model.onnx",
-        tokenizer=_BUNDLED / "tokenizer.json",
-        dimensions=384,
-        max_tokens=256,
-        pooling=(Pooling.MEAN,),
-    )
+    found = store.obtain(reference.parse(model, onnx_file=onnx_file), offline=offline, show=show)
+    spec = cache.spec(found, pooling=pooling_named(pooling))
+    cache.note_use(found)
     return Embedder(
         spec,
         Tokenizer(spec.tokenizer),
         partial(_open, spec, device),
         threads=threads or cores.allowed(),
-        limits=_LIMITS,
+        limits=_LIMITS if spec.batch_invariant else _ALONE,
     )
 
 
 def _open(spec: ModelSpec, device: str, threads: int) -> Session:
     return Session(spec.graph, threads=threads, device=device)
+
+
+def pooling_named(name: str | None) -> Pooling | None:
+    """Return the pooling of that name; None for None.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name is None:
+        return None
+    try:
+        return Pooling(name)
+    except ValueError:
+        known = ", ".join(pooling.value for pooling in Pooling)
+        raise UsageError(f"there is no pooling `{name}`: only {known}") from None

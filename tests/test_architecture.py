@@ -13,7 +13,30 @@ HOUSE = Path(embedcli.__file__).parent
 PLAN = {
     "errors": "",
     "records": "",
+    "places": "",
     "models.spec": "",
+    "models.hashes": "",
+    "models.graph": "errors",
+    "models.safetensors": "errors",
+    "models.configs": "errors",
+    "models.layout": "errors",
+    "models.receipts": "",
+    "models.blobs": "errors",
+    "models.modules": "errors models.configs models.spec",
+    "models.reading": "errors models.configs models.graph models.modules models.spec",
+    "models.catalog": "models.spec",
+    "models.reference": "errors models.catalog",
+    "models.cache": (
+        "errors models.catalog models.layout models.reading models.receipts models.reference "
+        "models.spec places"
+    ),
+    "models.kept": (
+        "errors models.cache models.catalog models.layout models.receipts models.reference places"
+    ),
+    "models.store": (
+        "errors models.blobs models.cache models.graph models.layout models.receipts "
+        "models.reference places"
+    ),
     "engine.cores": "",
     "engine.tokens": "errors records",
     "engine.session": "errors records",
@@ -25,7 +48,7 @@ PLAN = {
     ),
     "load": (
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
-        "models.spec"
+        "models.cache models.reference models.spec models.store"
     ),
     "similar": "errors records",
     "cache": "records",
@@ -36,12 +59,22 @@ PLAN = {
     "formats.ollama": "records",
     "cli.console": "",
     "cli.options": "records",
-    "cli.start": "engine.embedder load",
+    "cli.fetching": "cli.console models.store",
+    "cli.start": "cli.console cli.fetching engine.embedder load models.store",
+    "cli.pull": (
+        "cli.console cli.fetching cli.options errors models.cache models.reference models.store"
+    ),
+    "cli.list": "cli.console models.catalog models.kept",
+    "cli.show": (
+        "cli.console cli.options errors load models.cache models.graph models.hashes "
+        "models.reference models.spec"
+    ),
+    "cli.rm": "cli.console errors models.kept models.reference",
     "cli.text": (
         "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
         "formats.npy formats.ollama formats.streams records"
     ),
-    "cli.app": "cli.text",
+    "cli.app": "cli.list cli.pull cli.rm cli.show cli.text",
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
 }

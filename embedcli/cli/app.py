@@ -5,6 +5,10 @@ from typing import Annotated
 import typer
 
 from embedcli import __version__
+from embedcli.cli.list import list_models
+from embedcli.cli.pull import pull
+from embedcli.cli.rm import rm
+from embedcli.cli.show import show
 from embedcli.cli.text import text
 
 app = typer.Typer(
@@ -33,3 +37,7 @@ def program(
 
 
 app.command()(text)
+app.command()(pull)
+app.command("list")(list_models)
+app.command()(show)
+app.command()(rm)

@@ -42,6 +42,15 @@ Threads = Annotated[
 Device = Annotated[
     str, typer.Option("--device", metavar="NAME", help="An onnxruntime provider: cpu, cuda, ...")
 ]
+OnnxFile = Annotated[
+    str | None,
+    typer.Option("--onnx-file", metavar="PATH", help="Which graph of a repo or folder."),
+]
+Pooling = Annotated[
+    str | None,
+    typer.Option("--pooling", metavar="mean|cls|last", help="For a model that does not say."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never open a socket.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
 Output = Annotated[
     Path | None,

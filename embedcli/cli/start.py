@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from embedcli.cli.console import DYNAMIC, say
+
 if TYPE_CHECKING:
     from embedcli.engine.embedder import Embedder
 
 _COMMANDS = {"text"}
-_OTHERWISE = ("-m", "--model", "--threads", "--device", "-h", "--help")
+_OTHERWISE = (
+    "-m", "--model", "--onnx-file", "--pooling", "--threads", "--device", "-h", "--help",
+)  # fmt: skip
 _DEFAULT = "all-minilm"
 
 
@@ -45,12 +49,36 @@ def _load(begun: "Future[Embedder]") -> None:
 
 
 def embedder_for(
-    context: typer.Context, model: str, *, threads: int | None, device: str
+    context: typer.Context,
+    model: str,
+    *,
+    onnx_file: str | None,
+    pooling: str | None,
+    threads: int | None,
+    device: str,
+    offline: bool,
+    quiet: bool,
 ) -> "Embedder":
     """Return the model that a command asks for: the one begun, or another."""
+    from embedcli.cli.fetching import shown
     from embedcli.load import load
+    from embedcli.models import store
 
     begun: Future[Embedder] | None = context.obj
     if begun is not None:
         return begun.result()
-    return load(model, threads=threads, device=device)
+    embedder = load(
+        model,
+        onnx_file=onnx_file,
+        pooling=pooling,
+        threads=threads,
+        device=device,
+        offline=offline,
+        show=store.silently if quiet else shown,
+    )
+    if not quiet:
+        for warning in embedder.spec.warnings:
+            say(f"warning: {warning}")
+        if not embedder.spec.batch_invariant:
+            say(f"note: `{embedder.spec.name}`: {DYNAMIC}")
+    return embedder

@@ -43,8 +43,11 @@ def text(
     prompt: options.Prompt = None,
     prefix: options.Prefix = None,
     normalize: options.Normalize = True,
+    onnx_file: options.OnnxFile = None,
+    pooling: options.Pooling = None,
     threads: options.Threads = None,
     device: options.Device = "cpu",
+    offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Embed texts, or the lines of standard input.
@@ -73,7 +76,16 @@ def text(
     from embedcli.formats import streams
 
     given = _arguments(texts) if texts else _standard_input(null=null, quiet=quiet)
-    embedder = embedder_for(context, model, threads=threads, device=device)
+    embedder = embedder_for(
+        context,
+        model,
+        onnx_file=onnx_file,
+        pooling=pooling,
+        threads=threads,
+        device=device,
+        offline=offline,
+        quiet=quiet,
+    )
     loaded = time.perf_counter_ns()
     with streams.sink(output) as file:
         rows = _embed(embedder, given, wanted)

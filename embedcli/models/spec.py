@@ -1,4 +1,4 @@
-"""What a model was trained to do, read once from its own files and never changed."""
+"""What a model was trained to do: facts as plain data, read once and never changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,41 @@ class Pooling(StrEnum):
     MAX = "max"
     MEAN_SQRT = "mean_sqrt"
     WEIGHTED_MEAN = "weighted_mean"
+
+
+class Activation(StrEnum):
+    """What a dense layer does to each of its sums."""
+
+    IDENTITY = "identity"
+    TANH = "tanh"
+    RELU = "relu"
+    GELU = "gelu"
+    SILU = "silu"
+    SIGMOID = "sigmoid"
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A layer after the pooling: y = activation(W x + b), and x or R x on top if residual."""
+
+    weights: (
+        Path  # safetensors: `linear.weight` (outputs, inputs), `linear.bias`, `residual.weight`
+    )
+    inputs: int
+    outputs: int
+    activation: Activation
+    bias: bool
+    residual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What people know of a model, where its own files do not say it."""
+
+    pooling: Pooling | None = None
+    max_tokens: int | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +70,13 @@ class ModelSpec:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     revision: str | None = None  # the commit of the hub repo
+    size: int = 0  # bytes of the graph and its weights
+    output: str = "last_hidden_state"  # the graph's output to ask for
+    dense: tuple[Dense, ...] = ()  # what follows the pooling
+    eos: str | None = None  # a token that must end every text, appended where it does not
+    scalars: Mapping[str, int] = field(default_factory=dict)  # further inputs: `task_id`
+    past: tuple[int, int] | None = None  # key-value heads and their size, where a graph says not
+    batch_invariant: bool = True  # False: a text's vector depends on its mates, so it has none
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # field: who says so
+    note: str = field(default="", compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)  # said once, with what to do

@@ -1,0 +1,64 @@
+"""`embed list`: the models on this machine, and those that can be fetched by name."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embedcli.cli.console import in_bytes, table
+
+if TYPE_CHECKING:
+    from embedcli.models.kept import Kept
+
+
+def list_models(
+    every: Annotated[
+        bool, typer.Option("--all", help="The names that can be fetched, too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="An object a model.")] = False,
+) -> None:
+    """List the models on this machine."""
+    from embedcli.models import kept
+
+    found = list(kept.listed())
+    if as_json:
+        for model in found:
+            typer.echo(json.dumps(_fields(model), ensure_ascii=False))
+        return
+    rows = [_row(model) for model in found]
+    if every:
+        rows += _others({row[0] for row in rows})
+    typer.echo(table(["NAME", "SIZE", "DIMENSIONS", "LAST USED", "WHERE"], rows))
+
+
+def _fields(model: "Kept") -> dict[str, object]:
+    return {
+        "name": model.name,
+        "graph": model.file,
+        "size": model.size,
+        "dimensions": model.dimensions,
+        "revision": model.revision,
+        "where": str(model.where),
+        "last_used": _time(model.last_used, "%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _row(model: "Kept") -> list[str]:
+    last = _time(model.last_used, "%Y-%m-%d %H:%M") or "-"
+    return [model.name, in_bytes(model.size), str(model.dimensions), last, str(model.where)]
+
+
+def _time(seconds: float | None, form: str) -> str | None:
+    return None if seconds is None else time.strftime(form, time.localtime(seconds))
+
+
+def _others(here: set[str]) -> list[list[str]]:
+    from embedcli.models.catalog import CATALOG
+
+    names = [
+        (name if tag == "latest" else f"{name}:{tag}", row)
+        for name, rows in CATALOG.items()
+        for tag, row in rows.items()
+    ]
+    return [[name, "-", "-", "-", row.repo] for name, row in names if name not in here]

@@ -1,0 +1,99 @@
+"""`embed show`: every fact of a model, and who says it."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embedcli.cli import options
+from embedcli.cli.console import DYNAMIC, in_bytes, table
+from embedcli.errors import ModelNotFound
+
+if TYPE_CHECKING:
+    from embedcli.models.cache import Found
+    from embedcli.models.spec import ModelSpec
+
+
+def show(
+    model: Annotated[str, typer.Argument(metavar="NAME", help="The model.")],
+    onnx_file: options.OnnxFile = None,
+    pooling: options.Pooling = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show what is known of a model on this machine, and which file says it."""
+    from embedcli.load import pooling_named
+    from embedcli.models import cache
+    from embedcli.models.reference import parse
+
+    found = cache.find(parse(model, onnx_file=onnx_file), guess=True)
+    if found is None:
+        raise ModelNotFound(
+            f"model '{model}' not found: it is not on this machine", hint=f"embed pull {model}"
+        )
+    spec = cache.spec(found, pooling=pooling_named(pooling))
+    notes = _notes(spec)
+    facts = _facts(spec)
+    hashes = _hashes(found, spec)
+    if as_json:
+        told = {name: {"value": value, "source": who} for name, (value, who) in facts.items()}
+        document = {"name": spec.name, "facts": told, "sha256": hashes, "notes": notes}
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    rows = [[name, _words(value), who] for name, (value, who) in facts.items()]
+    typer.echo(table([spec.name, "", "SAYS"], rows))
+    typer.echo(table(["FILE", "SHA-256"], [[name, digest] for name, digest in hashes.items()]))
+    for note in notes:
+        typer.echo(f"note: {note}")
+
+
+def _notes(spec: "ModelSpec") -> list[str]:
+    dynamic = [] if spec.batch_invariant else [DYNAMIC]
+    return [note for note in (spec.note, *dynamic, *spec.warnings) if note]
+
+
+def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
+    """Return every fact as JSON can hold it, with its source."""
+    hub = "the hub" if spec.revision else "the disk"
+    plain: dict[str, object] = {
+        "dimensions": spec.dimensions,
+        "max_tokens": spec.max_tokens,
+        "output": spec.output,
+        "pooling": [way.value for way in spec.pooling],
+        "include_prompt": spec.include_prompt,
+        "dense": [
+            {"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation.value}
+            for layer in spec.dense
+        ],
+        "normalize": spec.normalize,
+        "prompts": dict(spec.prompts),
+        "default_prompt": spec.default_prompt,
+        "pad_id": spec.pad_id,
+        "eos": spec.eos,
+        "lowercase": spec.lowercase,
+        "scalars": dict(spec.scalars),
+        "batch_invariant": spec.batch_invariant,
+    }
+    told = {name: (value, spec.sources[name]) for name, value in plain.items()}
+    lies: dict[str, tuple[object, str]] = {
+        "folder": (str(spec.folder), hub),
+        "graph": (str(spec.graph.relative_to(spec.folder)), hub),
+        "revision": (spec.revision, hub),
+        "size": (spec.size, hub),
+    }
+    return {**lies, **told}
+
+
+def _words(value: object) -> str:
+    if value in (None, [], {}):
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000:
+        return in_bytes(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _hashes(found: "Found", spec: "ModelSpec") -> dict[str, str]:
+    from embedcli.models import graph, hashes
+
+    weights = [spec.graph.parent / location for location in graph.read(spec.graph).external]
+    files = [spec.graph, *weights, spec.tokenizer]
+    return {str(file.relative_to(found.folder)): hashes.sha256(file) for file in files}

@@ -1,0 +1,110 @@
+"""The models that take room on this machine: listed, and removed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedcli import places
+from embedcli.errors import ModelNotFound, OutputError
+from embedcli.models import cache, layout, receipts
+from embedcli.models.cache import Found
+from embedcli.models.catalog import BUNDLED, CATALOG
+from embedcli.models.reference import Reference, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A graph that can be run, what it takes, and when it was last of use."""
+
+    name: str
+    file: str  # relative to `where`
+    where: Path
+    size: int  # bytes of the graph and its weights
+    dimensions: int
+    revision: str | None  # the commit, where it came from the hub
+    last_used: float | None  # seconds since 1970; None: never from here
+
+
+def listed() -> Iterator[Kept]:
+    """Yield the models on this machine: the one inside the package, then those of the hub."""
+    bundled = cache.find(parse(BUNDLED))
+    assert bundled is not None, "it is part of the package"
+    yield _kept(bundled)
+    for folder in sorted(places.hub().glob("models--*--*")):
+        repo = folder.name.removeprefix("models--").replace("--", "/", 1)
+        for snapshot in sorted(folder.glob("snapshots/*")):
+            yield from _in_snapshot(repo, snapshot)
+
+
+def remove(reference: Reference) -> None:
+    """Delete every revision of a repo, and what is kept here about it.
+
+    Raises:
+        ModelNotFound: it is not there.
+        OutputError: the system does not let it be deleted.
+    """
+    folder = present(reference)
+    # Renamed first, so that an interrupted removal leaves no half of a model to be found.
+    doomed = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+    except OSError as error:
+        raise OutputError(f"cannot remove `{error.filename}`: {error.strerror}") from error
+    shutil.rmtree(places.hub() / ".locks" / folder.name, ignore_errors=True)
+    shutil.rmtree(cache.own_folder(reference), ignore_errors=True)
+
+
+def present(reference: Reference) -> Path:
+    """Return the folder of a repo in the hub's cache.
+
+    Raises:
+        ModelNotFound: it is not there.
+    """
+    folder = cache.repo_folder(reference)
+    if not folder.is_dir():
+        raise ModelNotFound(f"model '{reference.name}' not found: it is not on this machine")
+    return folder
+
+
+def takes(reference: Reference) -> int:
+    """Return the bytes that a repo takes, with what is kept here about it."""
+    roots = (cache.repo_folder(reference), cache.own_folder(reference))
+    files = (path for root in roots for path in root.rglob("*"))
+    return sum(path.stat().st_size for path in files if path.is_file() and not path.is_symlink())
+
+
+def _in_snapshot(repo: str, snapshot: Path) -> Iterator[Kept]:
+    anyone = Reference(repo, repo=repo, revision=snapshot.name)
+    receipt = receipts.read(cache.own_folder(anyone), snapshot.name)
+    for file in sorted({*receipt.graphs, *layout.graphs_in(snapshot)}):
+        named = Reference(_name(repo, file), repo=repo, revision=snapshot.name, file=file)
+        found = Found(named, snapshot, file, snapshot.name)
+        if cache.is_whole(found, receipt):
+            yield _kept(found)
+
+
+def _kept(found: Found) -> Kept:
+    spec = cache.spec(found)
+    return Kept(
+        found.reference.name,
+        found.file,
+        found.folder,
+        spec.size,
+        spec.dimensions,
+        found.revision,
+        cache.last_use(found),
+    )
+
+
+def _name(repo: str, file: str) -> str:
+    """Return the shortest catalogue name of a graph, or the name of its repo."""
+    names = [
+        name if tag == "latest" else f"{name}:{tag}"
+        for name, rows in CATALOG.items()
+        for tag, row in rows.items()
+        if (row.repo, row.file) == (repo, file)
+    ]
+    return min(names, key=len, default=repo)

@@ -1,0 +1,38 @@
+"""Where this program keeps files of its own: all of it can be deleted, and is made again."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def own() -> Path:
+    """Return the folder of what is kept: `$EMBED_CACHE`, or `embedcli` in the user's cache."""
+    if told := os.environ.get("EMBED_CACHE"):
+        return Path(told).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "embedcli"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "embedcli"
+    return xdg() / "embedcli"
+
+
+def hub() -> Path:
+    """Return the hub's own cache, by the hub's own rules, without importing it.
+
+    The variables are those of huggingface_hub's `constants.py`, in its order.
+    """
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if told := os.environ.get(name):
+            return _expanded(told)
+    home = os.environ.get("HF_HOME")
+    return (_expanded(home) if home else xdg() / "huggingface") / "hub"
+
+
+def xdg() -> Path:
+    """Return the folder of caches on Unix."""
+    told = os.environ.get("XDG_CACHE_HOME")
+    return _expanded(told) if told else Path.home() / ".cache"
+
+
+def _expanded(path: str) -> Path:
+    return Path(os.path.expandvars(path)).expanduser()
