@@ -106,11 +106,16 @@ def _arguments(texts: Iterable[str]) -> list[str]:
 
 
 def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
-    from embedcli.formats import lines, streams
+    from embedcli.formats import lines, sources
+    from embedcli.formats.record import Reject
 
     if sys.stdin.isatty() and not quiet:
         say("reading texts from the terminal, one a line; Ctrl-D ends")
-    return lines.read(streams.standard_input(), "stdin", separator=b"\0" if null else b"\n")
+    with sources.opened("-", None) as source:
+        for record in lines.read(source, nul=null):
+            if isinstance(record, Reject):
+                raise record.error("convert the text to UTF-8 first, for instance with iconv")
+            yield record.text
 
 
 def _embed(

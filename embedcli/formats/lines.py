@@ -1,51 +1,31 @@
-"""Texts as lines: one a line, or one a NUL."""
+r"""Plain text, a record a line, or a record between NULs.
+
+A blank line is a text like any other, so that row i is line i. Line ends are `\n` or `\r\n`.
+"""
 
 from collections.abc import Iterator
-from typing import BinaryIO
 
-from embedcli.errors import InputError
+import orjson
 
-_CHUNK = 1 << 18  # bytes
+from embedcli.formats.record import Record, Reject
+from embedcli.formats.sources import Source, pieces
+
+NAME = "text"  # of the field that a line becomes
 
 
-def read(source: BinaryIO, name: str, *, separator: bytes = b"\n") -> Iterator[str]:
-    """Yield the texts of `source`, each as soon as it is complete; `name` is for errors.
-
-    A missing last separator is forgiven, CRLF counts as LF, and an empty line is a text.
-
-    Raises:
-        InputError: a line is not UTF-8, or `source` cannot be read.
-    """
-    for number, line in enumerate(_pieces(source, name, separator), 1):
+def read(source: Source, *, nul: bool = False) -> Iterator[Record | Reject]:
+    """Yield the lines of `source`, or what stands between NULs."""
+    for line, (piece, position) in enumerate(pieces(source, b"\0" if nul else b"\n"), start=1):
+        raw = piece if nul else piece.removesuffix(b"\r")
         try:
-            yield line.decode("utf-8")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}:{number}: not UTF-8: {error.reason} at byte {error.start + 1}",
-                hint="convert the text to UTF-8 first, for instance with iconv",
-            ) from error
+            yield Reject(source.name, line, position, not_utf8(error), raw)
+            continue
+        fields = b'{"%s":%s}' % (NAME.encode(), orjson.dumps(text))
+        yield Record(text, source.name, line, position, fields, (NAME,))
 
 
-def _pieces(source: BinaryIO, name: str, separator: bytes) -> Iterator[bytes]:
-    """Yield the bytes between separators, however long they are."""
-    started: list[bytes] = []  # of a piece whose end has not come yet
-    while chunk := _read(source, name):
-        first, *rest = chunk.split(separator)
-        started.append(first)
-        for piece in rest:
-            yield _without_return(b"".join(started), separator)
-            started = [piece]
-    last = b"".join(started)
-    if last:
-        yield last
-
-
-def _without_return(piece: bytes, separator: bytes) -> bytes:
-    return piece.removesuffix(b"\r") if separator == b"\n" else piece
-
-
-def _read(source: BinaryIO, name: str) -> bytes:
-    try:
-        return source.read(_CHUNK)
-    except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}") from error
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Say why bytes are not UTF-8."""
+    return f"not UTF-8: {error.reason} at byte {error.start + 1}"

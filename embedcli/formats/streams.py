@@ -1,6 +1,5 @@
-"""Opens what is read and written, and finishes it: whole files, closed pipes, full disks."""
+"""Opens what is written, and finishes it: whole files, closed pipes, full disks."""
 
-import io
 import os
 import sys
 from collections.abc import Generator
@@ -9,11 +8,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from embedcli.errors import OutputError
-
-
-def standard_input() -> BinaryIO:
-    """Return standard input unbuffered: a read gives what is there, however little."""
-    return io.FileIO(0, closefd=False)
 
 
 @contextmanager

@@ -1,0 +1,136 @@
+"""Which reader an input gets, by its name or as asked for, and several inputs in a row."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from embedcli.errors import UsageError
+from embedcli.formats import fields, sources
+from embedcli.formats.fields import Selection
+from embedcli.formats.record import Record, Reject
+from embedcli.formats.sources import COMPRESSIONS, Source
+
+LINES, JSONL, CSV, TSV, PARQUET = FORMATS = ("lines", "jsonl", "csv", "tsv", "parquet")
+_ENDINGS = {
+    ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSONL,
+    ".csv": CSV,
+    ".tsv": TSV, ".tab": TSV,
+    ".parquet": PARQUET, ".pq": PARQUET,
+}  # fmt: skip
+_COMPRESSED = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How inputs are read."""
+
+    form: str | None = None  # FORMAT[.COMPRESSION] in place of what the names say
+    field: str | None = None
+    template: str | None = None
+    whole: bool = False  # each file is one text
+    nul: bool = False  # texts end with NUL, not with the line
+
+    def selection(self) -> Selection:
+        """Return which text of a record is embedded.
+
+        Raises:
+            UsageError: a field and a template are named, or the template cannot be understood.
+        """
+        if self.template is None:
+            return fields.field("text" if self.field is None else self.field)
+        if self.field is not None:
+            raise UsageError("--field and --template cannot go together: both say what to embed")
+        return fields.template(self.template)
+
+
+def read(names: Sequence[str], reading: Reading) -> Iterator[Record | Reject]:
+    """Yield the records of the inputs, one input after another; `position` counts them all.
+
+    Raises:
+        InputError: an input cannot be read.
+        UsageError: `reading` cannot be.
+    """
+    selection = reading.selection()
+    before = 0
+    for name in names:
+        form, compression = kind_of(name, reading)
+        with sources.opened(name, compression) as source:
+            for record in _reader(source, form, reading, selection):
+                yield _moved(record, before) if before else record
+            before += source.size or 0
+
+
+def size(names: Sequence[str]) -> int | None:
+    """Return the bytes of all inputs on disk; None where one is no file.
+
+    Raises:
+        InputError: one is not there.
+    """
+    total = 0
+    for name in names:
+        if name == "-":
+            return None
+        with sources.reading(name):
+            if not Path(name).is_file():
+                os.stat(name)  # noqa: PTH116  # raises for what is not there
+                return None
+            total += Path(name).stat().st_size
+    return total
+
+
+def kind_of(name: str, reading: Reading) -> tuple[str, str | None]:
+    """Return the format and the compression of the input `name`.
+
+    Raises:
+        UsageError: `--input-format` names none that there is.
+    """
+    endings = [ending.lower() for ending in PurePath(name).suffixes]
+    compression = _COMPRESSED.get(endings[-1]) if endings else None
+    ending = (["", *endings][:-1] if compression else ["", *endings])[-1]
+    form = LINES if reading.whole or reading.nul else _ENDINGS.get(ending, LINES)
+    if reading.form is None:
+        return form, compression
+    asked, dot, packed = reading.form.lower().partition(".")
+    if asked not in FORMATS or (dot and packed not in COMPRESSIONS):
+        raise UsageError(
+            f"`--input-format {reading.form}` is none of {', '.join(FORMATS)}",
+            hint=f"a compression may follow: jsonl.gz ({', '.join(COMPRESSIONS)})",
+        )
+    return asked, packed or compression
+
+
+def _reader(
+    source: Source, form: str, reading: Reading, selection: Selection
+) -> Iterator[Record | Reject]:
+    if form == LINES and (reading.field is not None or reading.template is not None):
+        raise UsageError(
+            f"`{source.name}` holds plain text, which has no fields",
+            hint="name another --input-format, or put words before each text with --prefix",
+        )
+    # Each reader's libraries are imported only where it is used: pyarrow takes 0.2 s.
+    if reading.whole:
+        from embedcli.formats import whole
+
+        return whole.read(source)
+    if form == LINES:
+        from embedcli.formats import lines
+
+        return lines.read(source, nul=reading.nul)
+    if form == JSONL:
+        from embedcli.formats import jsonl
+
+        return jsonl.read(source, selection)
+    if form == PARQUET:
+        from embedcli.formats import parquet
+
+        return parquet.read(source, selection)
+    from embedcli.formats import csv
+
+    return csv.read(source, selection, tabs=form == TSV)
+
+
+def _moved(record: Record | Reject, by: int) -> Record | Reject:
+    from dataclasses import replace
+
+    return replace(record, position=record.position + by)

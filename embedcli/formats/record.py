@@ -1,0 +1,61 @@
+"""What readers yield and writers take: a text with what stood around it, and its vector."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from embedcli.errors import InputError
+from embedcli.records import Embedded
+
+
+class Columns(Protocol):
+    """A row of a table whose values are richer than JSON's, such as Parquet's."""
+
+    def json(self) -> bytes:
+        """Return the row as a JSON object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One text of an input, where it stood, and the caller's fields around it."""
+
+    text: str
+    source: str  # the file as typed
+    line: int  # the record's first line, from 1; its row in a Parquet file
+    position: int  # bytes of the file read up to its end
+    fields: bytes | Columns  # a JSON object as it was spelled, or the row of a table
+    names: tuple[str, ...]  # of the fields
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that cannot be read, and why."""
+
+    source: str
+    line: int
+    position: int
+    reason: str
+    raw: bytes  # as it stood, for whoever mends it
+
+    def error(self, hint: str) -> InputError:
+        """Return what stops a run that skips nothing."""
+        return InputError(f"{self.source}:{self.line}: {self.reason}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a long text: `text[start:end]`, in characters."""
+
+    chunk: int  # its number in the text, from 0
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one output record is made of."""
+
+    record: Record
+    text: str  # what was embedded: the record's text, or a window of it
+    window: Window | None
+    embedded: Embedded
