@@ -15,8 +15,8 @@ PLAN = {
     "records": "",
     "places": "",
     "models.spec": "",
-    "models.hashes": "",
     "models.graph": "errors",
+    "models.hashes": "models.graph models.spec",
     "models.safetensors": "errors",
     "models.configs": "errors",
     "models.layout": "errors",
@@ -53,10 +53,39 @@ PLAN = {
     "similar": "errors records",
     "cache": "records",
     "formats.streams": "errors",
-    "formats.lines": "errors",
-    "formats.jsonl": "records",
-    "formats.npy": "records",
+    "formats.sources": "errors",
+    "formats.record": "errors records",
+    "formats.fields": "errors",
+    "formats.objects": "",
+    "formats.shape": "errors formats.fields formats.objects formats.record records",
+    "formats.lines": "formats.record formats.sources",
+    "formats.whole": "errors formats.lines formats.record formats.sources",
+    "formats.jsonl": (
+        "errors formats.fields formats.lines formats.objects formats.record formats.shape "
+        "formats.sources records"
+    ),
+    "formats.csv": "errors formats.fields formats.record formats.sources",
+    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources",
+    "formats.npy": "formats.record records",
     "formats.ollama": "records",
+    "formats.inputs": (
+        "errors formats.csv formats.fields formats.jsonl formats.lines formats.parquet "
+        "formats.record formats.sources formats.whole"
+    ),
+    "formats.outputs": (
+        "errors formats.jsonl formats.npy formats.parquet formats.record formats.shape "
+        "formats.sources"
+    ),
+    "journal": "errors",
+    "engine.windows": "engine.tokens errors",
+    "provenance": "engine.runs models.hashes models.spec records",
+    "pipeline": (
+        "engine.embedder engine.windows errors formats.outputs formats.record journal records"
+    ),
+    "job": (
+        "engine.embedder engine.session engine.windows formats.inputs formats.outputs "
+        "formats.record formats.shape formats.streams journal pipeline provenance records"
+    ),
     "cli.console": "",
     "cli.options": "records",
     "cli.fetching": "cli.console models.store",
@@ -66,15 +95,22 @@ PLAN = {
     ),
     "cli.list": "cli.console models.catalog models.kept",
     "cli.show": (
-        "cli.console cli.options errors load models.cache models.graph models.hashes "
-        "models.reference models.spec"
+        "cli.console cli.options errors load models.cache models.hashes models.reference "
+        "models.spec"
     ),
     "cli.rm": "cli.console errors models.kept models.reference",
+    "cli.progress": "cli.console pipeline",
+    "cli.estimate": "cli.progress job journal",
+    "cli.file": (
+        "cli.console cli.estimate cli.options cli.progress cli.start engine.embedder engine.runs "
+        "engine.windows errors formats.inputs formats.outputs formats.shape formats.streams job "
+        "pipeline records"
+    ),
     "cli.text": (
         "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
-        "formats.npy formats.ollama formats.streams records"
+        "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
-    "cli.app": "cli.list cli.pull cli.rm cli.show cli.text",
+    "cli.app": "cli.file cli.list cli.pull cli.rm cli.show cli.text",
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
 }

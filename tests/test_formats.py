@@ -4,14 +4,12 @@ import io
 import json
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from embedcli.errors import InputError
-from embedcli.formats import jsonl, lines, npy, ollama
+from embedcli.formats import jsonl, npy, ollama
 from embedcli.records import Embedded
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -51,38 +49,3 @@ def test_the_document_of_ollama() -> None:
     )
     empty = ollama.document("m", [], total_duration=7, load_duration=5)
     assert empty == b'{"model":"m","embeddings":[]}'
-
-
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1)))
-def test_lines_read_back(texts: list[str]) -> None:
-    for end in ("\n", "\r\n"):
-        source = io.BytesIO("".join(text + end for text in texts).encode())
-        assert list(lines.read(source, "x")) == texts
-    unended = io.BytesIO("\n".join(texts).encode())
-    assert list(lines.read(unended, "x")) == texts
-
-
-def test_an_empty_line_is_a_text() -> None:
-    assert list(lines.read(io.BytesIO(b"a\n\n\nb"), "x")) == ["a", "", "", "b"]
-    assert list(lines.read(io.BytesIO(b""), "x")) == []
-
-
-def test_nul_separates_texts_that_hold_newlines() -> None:
-    source = io.BytesIO(b"a\nb\0\0c\r\n\0")
-    assert list(lines.read(source, "x", separator=b"\0")) == ["a\nb", "", "c\r\n"]
-
-
-def test_a_line_that_is_not_utf8_is_named() -> None:
-    with pytest.raises(InputError, match=r"^x:2: not UTF-8: invalid start byte at byte 3$"):
-        list(lines.read(io.BytesIO(b"fine\nno\xff\n"), "x"))
-
-
-@given(st.binary())
-def test_any_bytes_give_lines_or_a_clean_error(content: bytes) -> None:
-    try:
-        read = list(lines.read(io.BytesIO(content), "x"))
-    except InputError:
-        with pytest.raises(UnicodeDecodeError):
-            content.decode()
-    else:
-        assert "\n".join(read) == content.decode().replace("\r\n", "\n").removesuffix("\n")

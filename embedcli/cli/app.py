@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from embedcli import __version__
+from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
 from embedcli.cli.rm import rm
@@ -37,6 +38,7 @@ def program(
 
 
 app.command()(text)
+app.command()(file)
 app.command()(pull)
 app.command("list")(list_models)
 app.command()(show)

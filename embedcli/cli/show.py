@@ -10,7 +10,6 @@ from embedcli.cli.console import DYNAMIC, in_bytes, table
 from embedcli.errors import ModelNotFound
 
 if TYPE_CHECKING:
-    from embedcli.models.cache import Found
     from embedcli.models.spec import ModelSpec
 
 
@@ -22,7 +21,7 @@ def show(
 ) -> None:
     """Show what is known of a model on this machine, and which file says it."""
     from embedcli.load import pooling_named
-    from embedcli.models import cache
+    from embedcli.models import cache, hashes
     from embedcli.models.reference import parse
 
     found = cache.find(parse(model, onnx_file=onnx_file), guess=True)
@@ -33,15 +32,15 @@ def show(
     spec = cache.spec(found, pooling=pooling_named(pooling))
     notes = _notes(spec)
     facts = _facts(spec)
-    hashes = _hashes(found, spec)
+    digests = hashes.of_model(spec)
     if as_json:
         told = {name: {"value": value, "source": who} for name, (value, who) in facts.items()}
-        document = {"name": spec.name, "facts": told, "sha256": hashes, "notes": notes}
+        document = {"name": spec.name, "facts": told, "sha256": digests, "notes": notes}
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     rows = [[name, _words(value), who] for name, (value, who) in facts.items()]
     typer.echo(table([spec.name, "", "SAYS"], rows))
-    typer.echo(table(["FILE", "SHA-256"], [[name, digest] for name, digest in hashes.items()]))
+    typer.echo(table(["FILE", "SHA-256"], [[name, digest] for name, digest in digests.items()]))
     for note in notes:
         typer.echo(f"note: {note}")
 
@@ -89,11 +88,3 @@ def _words(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000:
         return in_bytes(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _hashes(found: "Found", spec: "ModelSpec") -> dict[str, str]:
-    from embedcli.models import graph, hashes
-
-    weights = [spec.graph.parent / location for location in graph.read(spec.graph).external]
-    files = [spec.graph, *weights, spec.tokenizer]
-    return {str(file.relative_to(found.folder)): hashes.sha256(file) for file in files}

@@ -78,8 +78,8 @@ class Run:
         self._lone = lone
         self._submission = Submission()
         self._slots: dict[bytes, Slot] = {}
-        self._prefix = _prefix(spec, options)
-        self._limit = _limit(spec, options)
+        self._prefix = prefix(spec, options)
+        self._limit = limit(spec, options)
         self._dimensions = _dimensions(spec, options)
         self._truncate = options.truncate
         self._normalize = options.normalize
@@ -251,7 +251,12 @@ class _Window:
             self._changed.notify_all()
 
 
-def _prefix(spec: ModelSpec, options: Options) -> str:
+def prefix(spec: ModelSpec, options: Options) -> str:
+    """Return what is put before every text.
+
+    Raises:
+        UsageError: the model has no prompt of that name.
+    """
     if options.prefix is not None:
         return options.prefix
     name = options.prompt if options.prompt is not None else spec.default_prompt
@@ -266,7 +271,12 @@ def _prefix(spec: ModelSpec, options: Options) -> str:
     return spec.prompts[name]
 
 
-def _limit(spec: ModelSpec, options: Options) -> int:
+def limit(spec: ModelSpec, options: Options) -> int:
+    """Return how many tokens a text may have.
+
+    Raises:
+        UsageError: none at all are asked for.
+    """
     if options.max_tokens is None:
         return spec.max_tokens
     if options.max_tokens < 1:

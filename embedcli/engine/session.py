@@ -18,6 +18,9 @@ _HIDDEN = ("last_hidden_state", "token_embeddings")
 _INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
+VERSION: str = onnxruntime.__version__
+
+
 class Session:
     """An ONNX graph, ready to run; safe to run from several threads at once."""
 

@@ -63,6 +63,13 @@ class Tokenizer:
         ids = np.concatenate([self._head, np.array(body[:room], dtype=np.int64), self._tail])
         return Tokens(ids, truncated)
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each token of `text`, in characters; special tokens left out."""
+        spans: list[tuple[int, int]] = self._tokenizer.encode(
+            text, add_special_tokens=False
+        ).offsets
+        return spans
+
     def _body(self, text: str, room: int) -> tuple[list[int], bool]:
         """Return the ids of `text`, at least the first `room`, and whether these are all."""
         size = room * _CHARACTERS_PER_TOKEN + _MARGIN

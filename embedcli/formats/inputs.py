@@ -1,8 +1,9 @@
 """Which reader an input gets, by its name or as asked for, and several inputs in a row."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from embedcli.errors import UsageError
@@ -18,6 +19,8 @@ _ENDINGS = {
     ".tsv": TSV, ".tab": TSV,
     ".parquet": PARQUET, ".pq": PARQUET,
 }  # fmt: skip
+_SAMPLES = 32  # pieces of a file that tell it from another
+_SAMPLE = 4096  # bytes of one
 _COMPRESSED = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
 
 
@@ -61,7 +64,7 @@ def read(names: Sequence[str], reading: Reading) -> Iterator[Record | Reject]:
             before += source.size or 0
 
 
-def size(names: Sequence[str]) -> int | None:
+def size_of(names: Sequence[str]) -> int | None:
     """Return the bytes of all inputs on disk; None where one is no file.
 
     Raises:
@@ -77,6 +80,19 @@ def size(names: Sequence[str]) -> int | None:
                 return None
             total += Path(name).stat().st_size
     return total
+
+
+def fingerprint(name: str) -> str | None:
+    """Return a hash of a file's size and of pieces from all over it; None where it is no file."""
+    if name == "-" or not Path(name).is_file():
+        return None
+    with sources.reading(name), Path(name).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha256(b"%d" % size)
+        for part in range(_SAMPLES):
+            file.seek(max(0, size - _SAMPLE) * part // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE))
+    return digest.hexdigest()
 
 
 def kind_of(name: str, reading: Reading) -> tuple[str, str | None]:
@@ -131,6 +147,4 @@ def _reader(
 
 
 def _moved(record: Record | Reject, by: int) -> Record | Reject:
-    from dataclasses import replace
-
     return replace(record, position=record.position + by)

@@ -180,8 +180,9 @@ class Writer:
         Raises:
             InputError: a field of the caller's has the name of one of ours.
         """
-        if isinstance(row.record.fields, TableRow):
-            self._dropped(row.record)
+        (self._dropped if isinstance(row.record.fields, TableRow) else self._shape.dropped)(
+            row.record
+        )
         self._rows.append(row)
         self._weight += row.embedded.vector.nbytes + len(row.text)
         return self.close() if self._weight >= _BLOCK else b""

@@ -20,8 +20,19 @@ def sink(path: Path | None) -> Generator[BinaryIO]:
     Raises:
         OutputError: it cannot be written.
     """
-    with _standard_output() if path is None else whole_file(path) as file:
+    if path is None:
+        lent = _pipe(sys.stdout.buffer, "standard output")
+    elif is_device(path):
+        lent = _pipe(path.open("wb"), str(path))
+    else:
+        lent = whole_file(path)
+    with lent as file:
         yield file
+
+
+def is_device(path: Path) -> bool:
+    """Whether `path` is something that cannot be replaced by a file: a pipe, `/dev/null`, ..."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextmanager
@@ -45,8 +56,7 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
 
 
 @contextmanager
-def _standard_output() -> Generator[BinaryIO]:
-    file = sys.stdout.buffer
+def _pipe(file: BinaryIO, name: str) -> Generator[BinaryIO]:
     try:
         yield file
         file.flush()
@@ -54,7 +64,7 @@ def _standard_output() -> Generator[BinaryIO]:
         _abandon(file)
     except OSError as error:
         _abandon(file)
-        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+        raise OutputError(f"cannot write to {name}: {error.strerror}") from error
 
 
 def _abandon(file: BinaryIO) -> None:

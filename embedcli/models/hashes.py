@@ -4,6 +4,9 @@ import hashlib
 import re
 from pathlib import Path
 
+from embedcli.models import graph
+from embedcli.models.spec import ModelSpec
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -14,3 +17,14 @@ def sha256(path: Path) -> str:
         return blob.name
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def of_model(spec: ModelSpec) -> dict[str, str]:
+    """Return the hash of each file that vectors depend on: the graph, its weights, the tokenizer.
+
+    Raises:
+        ModelError: the graph is damaged.
+    """
+    weights = [spec.graph.parent / location for location in graph.read(spec.graph).external]
+    files = [spec.graph, *weights, spec.tokenizer]
+    return {str(file.relative_to(spec.folder)): sha256(file) for file in files}
