@@ -26,6 +26,7 @@ except ModuleNotFoundError:  # Windows, where nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
 _INTERVAL = 0.25  # seconds between checkpoints, at least
+_KEPT = "what is done is kept: mend this, and run the same command to continue"
 _SAYABLE = 40  # characters: a hash tells nobody anything
 _SHARE = 50  # and so many times as long as the last one took: a slow disk is not kept busy
 
@@ -61,13 +62,17 @@ class Journal:
         self._path = _beside(out, ".journal")
         self._partial = _beside(out, ".partial")
         self._rejects = _beside(out, ".rejects.jsonl.partial")
+        self.checkpoint = BEGINNING
         self._since = time.monotonic()
         self._pause = _INTERVAL
         self.complete = False  # all was done but the tidying up
         with self._writing():
             self._file = _locked(self._path, out)
-            self.checkpoint = self._begin_or_continue(dict(identity), head, restart=restart)
-            self.continued = bool(self.checkpoint.rows or self.checkpoint.rejects)
+            try:
+                self.checkpoint = self._begin_or_continue(dict(identity), head, restart=restart)
+            except BaseException:
+                self._file.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -153,8 +158,7 @@ class Journal:
         self._open(0, 0, 0)
         self._note(identity)
         _write(self._work, head)
-        self.checkpoint = BEGINNING
-        self.mark(self.checkpoint)
+        self.mark(BEGINNING)
         return self.checkpoint
 
     def _open(self, journal: int, partial: int, rejects: int) -> None:
@@ -171,6 +175,8 @@ class Journal:
         notes, end = [], 0
         self._file.seek(0)
         for line in self._file.readall().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
             try:
                 note = json.loads(line)
             except ValueError:
@@ -205,7 +211,7 @@ class Journal:
         except OSError as error:
             raise OutputError(
                 f"cannot write `{self._out}`: {(error.strerror or str(error)).lower()}",
-                hint="what is done is kept: mend this, and run the same command to continue",
+                hint=_KEPT if self.checkpoint.rows else "",
             ) from error
 
 

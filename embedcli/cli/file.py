@@ -154,17 +154,18 @@ def file(
 
 
 def _target(output: str, inputs: list[str]) -> Path:
-    """Return where OUT really is: a link stays one, and what it points to is replaced.
+    """Return where OUT is: of a link, what it points to, since a rename would replace the link.
 
     Raises:
         UsageError: it is an input, or a folder.
     """
-    real = Path(os.path.realpath(output))
-    if real in [Path(os.path.realpath(name)) for name in inputs if name != "-"]:
+    real = os.path.realpath(output)
+    if real in [os.path.realpath(name) for name in inputs if name != "-"]:
         raise UsageError(f"`{output}` is an input, too", hint="write to another file")
-    if real.is_dir():
+    target = Path(output)
+    if target.is_dir():
         raise UsageError(f"`{output}` is a folder", hint="name a file: -o OUT.jsonl")
-    return real
+    return Path(real) if target.is_symlink() else target
 
 
 def _windows(

@@ -1,0 +1,184 @@
+"""Nothing is lost: runs that are killed, continued, refused, and kept apart."""
+
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from embedcli.errors import OutputError, UsageError
+from embedcli.journal import BEGINNING, Checkpoint, Journal
+from tests.conftest import embed
+from tests.test_file import names, there
+
+__all__ = ["there"]  # a fixture
+
+LINES = "".join(f"the text of line {i} of many\n" for i in range(500))
+
+
+def start(*arguments: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "embedcli", "file", *arguments]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def killed(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Kill `process` after so many seconds, unless it has ended by then."""
+    with process:
+        try:
+            return process.wait(seconds) != 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return True
+
+
+@pytest.mark.parametrize("name", ["v.jsonl", "v.jsonl.gz", "v.npy", "v.parquet"])
+def test_a_run_killed_at_random_ends_with_the_bytes_of_one_that_was_not(
+    name: str, there: Path
+) -> None:
+    (there / "a.txt").write_text(LINES)
+    for _ in range(2):
+        if not killed(start("a.txt", "-o", name), random.uniform(0.4, 1.2)):
+            break
+        assert not (there / name).exists()
+    assert embed("file", "a.txt", "-o", name).code == 0
+    assert names(there) == ["a.txt", name, f"{name}.meta.json"]
+    assert embed("file", "a.txt", "-o", f"whole-{name}").code == 0
+    assert (there / name).read_bytes() == (there / f"whole-{name}").read_bytes()
+
+
+def interrupted(there: Path, *arguments: str) -> None:
+    """Leave the partial work of a run that stopped at a bad record after a good one."""
+    (there / "a.txt").write_bytes(b"one\nb\xff\n")
+    assert embed("file", "a.txt", "-o", "v.jsonl", *arguments).code == 3
+
+
+def test_partial_work_of_other_options_is_refused_until_a_restart(there: Path) -> None:
+    interrupted(there, "-d", "8")
+    run = embed("file", "a.txt", "-o", "v.jsonl", "-d", "4")
+    assert run.code == 2
+    assert run.err == (
+        "error: `v.jsonl` was begun by another run: dimensions was `8`, is now `4`\n"
+        "hint: run that command again to continue it, or add --restart to begin anew\n"
+    )
+    anew = embed("file", "a.txt", "-o", "v.jsonl", "-d", "4", "--restart", "--on-error", "skip")
+    assert anew.code == 0
+    assert (there / "v.jsonl").read_bytes().count(b",") == 2 + 4
+
+
+def test_partial_work_of_other_input_is_refused(there: Path) -> None:
+    interrupted(there)
+    (there / "a.txt").write_bytes(b"one\ntwo\n")
+    run = embed("file", "a.txt", "-o", "v.jsonl")
+    assert run.code == 2
+    assert "begun by another run: the content of `a.txt` has changed\n" in run.err
+
+
+def test_a_pipe_that_brings_other_texts_is_refused(there: Path) -> None:
+    arguments = ("file", "-", "-o", "v.jsonl")
+    assert embed(*arguments, stdin=b"one\nb\xff\n").code == 3
+    run = embed(*arguments, stdin=b"eins\ntwo\n")
+    assert run.code == 3
+    assert "the input is not the one" in run.err
+    assert embed(*arguments, stdin=b"one\ntwo\n").code == 0
+    assert (there / "v.jsonl").read_bytes().count(b"\n") == 2
+
+
+def test_ctrl_c_leaves_work_to_continue(there: Path) -> None:
+    (there / "a.txt").write_text(LINES * 30)
+    process = start("a.txt", "-o", "v.npy")
+    with process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+    assert (there / "v.npy.journal").read_bytes().count(b"\n") > 1
+
+
+Open = Callable[..., Journal]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Open:
+    def opened(restart: bool = False, **identity: object) -> Journal:
+        return Journal(tmp_path / "out", identity, head=b"head", restart=restart)
+
+    return opened
+
+
+def test_a_second_run_on_the_same_output_is_refused(journal: Open) -> None:
+    with journal(), pytest.raises(OutputError, match="is being written by another run"):
+        journal()
+
+
+def test_work_is_continued_behind_the_last_checkpoint(journal: Open, tmp_path: Path) -> None:
+    with journal(a=1) as first:
+        first.append(b" safe")
+        first.mark(Checkpoint(rows=5, digest="d"))
+        first.append(b" torn")
+    with journal(a=1) as second:
+        assert (second.checkpoint.rows, second.checkpoint.digest) == (5, "d")
+        second.append(b" more")
+    assert (tmp_path / "out.partial").read_bytes() == b"head safe more"
+
+
+@pytest.mark.parametrize("lost", range(1, 400, 7))
+def test_a_journal_may_break_off_anywhere(lost: int, journal: Open, tmp_path: Path) -> None:
+    with journal() as first:
+        for rows in range(1, 4):
+            first.append(b"row\n")
+            first.mark(Checkpoint(rows=rows))
+    page = (tmp_path / "out.journal").read_bytes()
+    (tmp_path / "out.journal").write_bytes(page[:-lost])
+    with journal() as second:
+        rows = second.checkpoint.rows
+        second.append(b"!")
+        second.mark(Checkpoint(rows=9))
+    assert (tmp_path / "out.partial").read_bytes() == b"head" + b"row\n" * rows + b"!"
+    with journal() as third:
+        assert third.checkpoint.rows == 9
+
+
+def test_a_partial_file_shorter_than_the_journal_says_is_continued_where_it_can_be(
+    journal: Open, tmp_path: Path
+) -> None:
+    with journal() as first:
+        for rows in (1, 2):
+            first.append(b"row\n")
+            first.mark(Checkpoint(rows=rows))
+    (tmp_path / "out.partial").write_bytes(b"headrow\nro")
+    with journal() as second:
+        assert second.checkpoint.rows == 1
+
+
+def test_a_run_killed_between_the_rename_and_the_tidying_up_is_complete(
+    journal: Open, tmp_path: Path
+) -> None:
+    with journal() as first:
+        first.append(b" row")
+        first.mark(Checkpoint(rows=1))
+        first.publish(lambda partial: partial)
+    with journal() as second:
+        assert (second.complete, second.checkpoint.rows) == (True, 1)
+        second.tidy()
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out").read_bytes() == b"head row"
+
+
+def test_a_refusal_names_what_differs(journal: Open) -> None:
+    with journal(same=1, other=2, gone=3) as first:
+        first.mark(Checkpoint(rows=1))
+    with pytest.raises(
+        UsageError, match="other was `2`, is now `4`; gone was `3`, is now not given"
+    ):
+        journal(same=1, other=4)
+    with journal(restart=True, other=4) as anew:
+        assert anew.checkpoint == Checkpoint(written=4)
+
+
+def test_nothing_is_left_where_nothing_was_done(journal: Open, tmp_path: Path) -> None:
+    with journal() as first:
+        assert first.checkpoint.rows == BEGINNING.rows
+    assert names(tmp_path) == []
