@@ -16,6 +16,11 @@ def own() -> Path:
     return xdg() / "embedcli"
 
 
+def vectors() -> Path:
+    """Return the file of vectors that are kept for texts that come again."""
+    return own() / "vectors.db"
+
+
 def hub() -> Path:
     """Return the hub's own cache, by the hub's own rules, without importing it.
 

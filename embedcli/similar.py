@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,32 @@ _TILE = 1024  # rows of a square of near-duplicates: 4 MB of scores
 _DOUBT = 1e-5  # no float32 sum of products of unit vectors is further from the exact one
 
 
+class Ranked(Protocol):
+    """What can be ranked: by its score, and by its place among those that score alike."""
+
+    @property
+    def score(self) -> float:
+        """How close it is."""
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """Where it stands in the input."""
+
+
+R = TypeVar("R", bound=Ranked)
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A row, counted from 0, and its score."""
 
     row: int
     score: float
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """Where it stands in the input."""
+        return (self.row,)
 
 
 def scores(query: Vector, rows: Vectors, *, cosine: bool = True, first: int = 0) -> Scores:
@@ -53,10 +74,10 @@ def matrix(rows: Vectors, *, cosine: bool = True) -> Scores:
     return np.stack([scores(row, rows, cosine=cosine) for row in rows])
 
 
-def best(hits: Iterable[Hit], *, top: int, least: float | None = None) -> list[Hit]:
-    """Return the `top` hits that score `least` or more: best first, ties in the order of rows."""
-    worthy = (hit for hit in hits if least is None or hit.score >= least)
-    return heapq.nsmallest(top, worthy, key=lambda hit: (-hit.score, hit.row))
+def best(found: Iterable[R], *, top: int, least: float | None = None) -> list[R]:
+    """Return the `top` that score `least` or more: best first, ties in the order of the input."""
+    worthy = (one for one in found if least is None or one.score >= least)
+    return heapq.nsmallest(top, worthy, key=lambda one: (-one.score, one.place))
 
 
 def rank(
@@ -82,7 +103,7 @@ def rank(
     target = query / np.linalg.norm(query) if cosine and query.any() else query
 
     def score(start: int) -> float:
-        block = np.asarray(rows[start : start + _BLOCK])
+        block = np.asarray(rows[start : start + _BLOCK], dtype=np.float32)
         part = rough[start : start + _BLOCK]
         np.dot(block, target, out=part)
         _refuse_bad(part, start)

@@ -65,7 +65,9 @@ PLAN = {
         "formats.sources records"
     ),
     "formats.csv": "errors formats.fields formats.record formats.sources",
-    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources",
+    "formats.parquet": (
+        "errors formats.fields formats.record formats.shape formats.sources records"
+    ),
     "formats.npy": "formats.record records",
     "formats.ollama": "records",
     "formats.inputs": (
@@ -78,7 +80,11 @@ PLAN = {
     ),
     "journal": "errors",
     "engine.windows": "engine.tokens errors",
+    "engine.machine": "engine.session",
     "provenance": "engine.runs models.hashes models.spec records",
+    "formats.stored": "errors formats.inputs formats.record formats.sources records",
+    "candidates": "errors formats.record formats.stored models.spec provenance records",
+    "comparison": ("candidates errors formats.inputs formats.stored models.spec records similar"),
     "pipeline": (
         "engine.embedder engine.windows errors formats.outputs formats.record journal records"
     ),
@@ -87,7 +93,7 @@ PLAN = {
         "formats.record formats.shape formats.streams journal pipeline provenance records"
     ),
     "cli.console": "",
-    "cli.options": "records",
+    "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
     "cli.start": "cli.console cli.fetching engine.embedder load models.store",
     "cli.pull": (
@@ -101,6 +107,13 @@ PLAN = {
     "cli.rm": "cli.console errors models.kept models.reference",
     "cli.progress": "cli.console pipeline",
     "cli.estimate": "cli.progress job journal",
+    "cli.cache": "cache cli.console places",
+    "cli.ranking": "candidates comparison similar",
+    "cli.similar": (
+        "cache cli.console cli.options cli.progress cli.ranking cli.start comparison "
+        "engine.embedder engine.machine errors formats.inputs formats.streams models.hashes "
+        "pipeline places records similar"
+    ),
     "cli.file": (
         "cli.console cli.estimate cli.options cli.progress cli.start engine.embedder engine.runs "
         "engine.windows errors formats.inputs formats.outputs formats.shape formats.streams job "
@@ -110,7 +123,7 @@ PLAN = {
         "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
-    "cli.app": "cli.file cli.list cli.pull cli.rm cli.show cli.text",
+    "cli.app": "cli.cache cli.file cli.list cli.pull cli.rm cli.show cli.similar cli.text",
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
 }

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from embedcli import __version__
+from embedcli.cli import cache
 from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
 from embedcli.cli.rm import rm
 from embedcli.cli.show import show
+from embedcli.cli.similar import similar
 from embedcli.cli.text import text
 
 app = typer.Typer(
@@ -39,7 +41,9 @@ def program(
 
 app.command()(text)
 app.command()(file)
+app.command()(similar)
 app.command()(pull)
 app.command("list")(list_models)
 app.command()(show)
 app.command()(rm)
+app.add_typer(cache.app, name="cache")

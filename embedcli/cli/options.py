@@ -1,9 +1,12 @@
 """Every option that commands share, declared once: names, help, and what they mean together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from embedcli.errors import InputError
 
 if TYPE_CHECKING:
     from embedcli.records import Options
@@ -72,3 +75,17 @@ def settle(
     from embedcli.records import Options
 
     return Options(prompt, prefix, dimensions, max_tokens, truncate, normalize)
+
+
+def arguments(texts: Sequence[str]) -> list[str]:
+    """Return the texts of a command line.
+
+    Raises:
+        InputError: one is not UTF-8: the shell hands over any bytes.
+    """
+    for number, argument in enumerate(texts, 1):
+        if any("\udc80" <= sign <= "\udcff" for sign in argument):
+            raise InputError(
+                f"text {number} is not UTF-8", hint="check the terminal's encoding (locale)"
+            )
+    return list(texts)

@@ -18,7 +18,7 @@ from embedcli.cli.console import DYNAMIC, say
 if TYPE_CHECKING:
     from embedcli.engine.embedder import Embedder
 
-_COMMANDS = {"text", "file"}
+_COMMANDS = {"text", "file", "similar"}
 _OTHERWISE = (
     "-m", "--model", "--onnx-file", "--pooling", "--threads", "--device", "-h", "--help",
 )  # fmt: skip

@@ -11,7 +11,7 @@ import typer
 from embedcli.cli import options
 from embedcli.cli.console import say
 from embedcli.cli.start import embedder_for
-from embedcli.errors import InputError, UsageError
+from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
     from embedcli.engine.embedder import Embedder
@@ -75,7 +75,7 @@ def text(
     )
     from embedcli.formats import streams
 
-    given = _arguments(texts) if texts else _standard_input(null=null, quiet=quiet)
+    given = options.arguments(texts) if texts else _standard_input(null=null, quiet=quiet)
     embedder = embedder_for(
         context,
         model,
@@ -93,16 +93,6 @@ def text(
             _write_document(file, model, rows, started=started, loaded=loaded)
         else:
             _write(file, form, rows, dimensions or embedder.spec.dimensions)
-
-
-def _arguments(texts: Iterable[str]) -> list[str]:
-    """Return `texts`, which the shell may have handed over with bytes that are no UTF-8."""
-    for number, argument in enumerate(texts, 1):
-        if any("\udc80" <= sign <= "\udcff" for sign in argument):
-            raise InputError(
-                f"text {number} is not UTF-8", hint="check the terminal's encoding (locale)"
-            )
-    return list(texts)
 
 
 def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:

@@ -52,7 +52,7 @@ class Embedder:
         self.spec = spec
         self.tokenizer = tokenizer
         self._sessions = _Sessions(open_session, threads, small=_is_small(spec))
-        self._threads = threads
+        self.threads = threads
         self._queue = Queue(limits)
         self._lock = threading.Lock()
         self._lanes = 0  # threads at work
@@ -118,7 +118,7 @@ class Embedder:
         """Let `job` wait for a core, and see to it that one is at work."""
         self._queue.put(submission, job)
         with self._lock:
-            if self._lanes == self._threads:
+            if self._lanes == self.threads:
                 return
             self._lanes += 1
         threading.Thread(target=self._lane, name="embed-lane", daemon=True).start()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from embedcli.errors import InputError
-from embedcli.records import Embedded
+from embedcli.records import Embedded, Vector
 
 
 class Columns(Protocol):
@@ -12,6 +12,10 @@ class Columns(Protocol):
 
     def json(self) -> bytes:
         """Return the row as a JSON object."""
+        ...
+
+    def vector(self, name: str) -> Vector:
+        """Return a column of numbers (D,) float32; raises as a dict of lists would."""
         ...
 
 
