@@ -1,6 +1,6 @@
 """Every benchmark still runs, at its smallest; what it measures is for its table to say."""
 
-from benchmarks import engine, startup
+from benchmarks import engine, similar, startup
 
 
 def test_start_up_is_compared_with_a_bare_process() -> None:
@@ -9,3 +9,7 @@ def test_start_up_is_compared_with_a_bare_process() -> None:
 
 def test_the_engine_is_compared_with_bare_onnxruntime() -> None:
     assert engine.run(texts=20, rounds=1).count("\n") == 3
+
+
+def test_similar_is_compared_with_reading_and_with_itself() -> None:
+    assert similar.run(rows=2000, lines=20, rounds=1).count("\n") == 3

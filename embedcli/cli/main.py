@@ -21,6 +21,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; an EmbedError becomes a line, perhaps a hint, and an exit code."""
+    # Read by NumPy when it loads: its products are small or run on threads of ours already.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     begun = start.begin(sys.argv[1:])
     from embedcli.cli.app import app
 
