@@ -51,7 +51,7 @@ def load(
     cache.note_use(found)
     return Embedder(
         spec,
-        Tokenizer(spec.tokenizer),
+        Tokenizer(spec.tokenizer, lowercase=spec.lowercase, eos=spec.eos),
         partial(_open, spec, device),
         threads=threads or cores.allowed(),
         limits=_LIMITS if spec.batch_invariant else _ALONE,
@@ -59,7 +59,7 @@ def load(
 
 
 def _open(spec: ModelSpec, device: str, threads: int) -> Session:
-    return Session(spec.graph, threads=threads, device=device)
+    return Session(spec, threads=threads, device=device)
 
 
 def pooling_named(name: str | None) -> Pooling | None:

@@ -106,7 +106,7 @@ def palette(colours: Path) -> Embedder:
     return Embedder(
         spec,
         Tokenizer(spec.tokenizer),
-        lambda threads: Session(spec.graph, threads=threads),
+        lambda threads: Session(spec, threads=threads),
         threads=2,
         limits=Limits(tokens=32, texts=32),
     )

@@ -39,12 +39,14 @@ PLAN = {
     ),
     "engine.cores": "",
     "engine.tokens": "errors records",
-    "engine.session": "errors records",
+    "engine.session": "errors models.spec records",
     "engine.pooling": "models.spec records",
+    "engine.dense": "errors models.safetensors models.spec records",
     "engine.batches": "records",
     "engine.runs": "engine.batches engine.tokens errors models.spec records",
     "engine.embedder": (
-        "engine.batches engine.pooling engine.runs engine.session engine.tokens models.spec records"
+        "engine.batches engine.dense engine.pooling engine.runs engine.session engine.tokens "
+        "models.spec records"
     ),
     "load": (
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "

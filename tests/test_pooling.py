@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from embedcli.engine import pooling
+from embedcli.models.spec import Pooling
 
 NUMBERS = st.floats(-1e3, 1e3, width=32)
 
@@ -16,12 +17,21 @@ def test_the_poolers_by_hand() -> None:
     np.testing.assert_array_equal(pooling.mean(hidden), [[2, 4], [6, 0]])
     np.testing.assert_array_equal(pooling.first(hidden), [[1, 2], [5, 0]])
     np.testing.assert_array_equal(pooling.last(hidden), [[3, 6], [7, 0]])
+    np.testing.assert_array_equal(pooling.most(hidden), [[3, 6], [7, 0]])
+    np.testing.assert_allclose(pooling.mean_sqrt(hidden) * 2**0.5, [[4, 8], [12, 0]], rtol=1e-6)
+    np.testing.assert_allclose(pooling.weighted_mean(hidden), [[7 / 3, 14 / 3], [19 / 3, 0]])
+
+
+def test_a_prompt_left_out_keeps_the_places_of_what_follows() -> None:
+    hidden = np.array([[[9], [1], [4]]], np.float32)
+    pooled = pooling.pool(hidden, [Pooling.WEIGHTED_MEAN, Pooling.CLS], prompt=1)
+    np.testing.assert_allclose(pooled, [[(2 * 1 + 3 * 4) / 5, 1]], rtol=1e-6)
 
 
 @given(arrays(np.float32, (4, 5, 6), elements=NUMBERS), st.integers(0, 3))
 def test_a_row_does_not_depend_on_its_mates(hidden: NDArray[np.float32], row: int) -> None:
-    together = pooling.unit(pooling.mean(hidden))[row]
-    alone = pooling.unit(pooling.mean(hidden[row : row + 1]))[0]
+    together = pooling.unit(pooling.pool(hidden, list(Pooling)))[row]
+    alone = pooling.unit(pooling.pool(hidden[row : row + 1], list(Pooling)))[0]
     assert together.tobytes() == alone.tobytes()
 
 

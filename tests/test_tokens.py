@@ -62,6 +62,15 @@ def test_a_limit_without_room_for_text_is_refused(palette: Embedder) -> None:
         palette.tokenizer.tokens("red", prefix="", limit=2, truncate=True, index=0)
 
 
+def test_a_text_is_lowercased_and_ended_where_the_model_asks_for_it(palette: Embedder) -> None:
+    file = palette.spec.tokenizer
+    made = Tokenizer(file, lowercase=True, eos="[UNK]")
+    ids = made.tokens("RED", prefix="", limit=8, truncate=True, index=0).ids.tolist()
+    assert ids == [1, 3, 2, 0]
+    again = Tokenizer(file, eos="</s>")  # it ends every text already
+    assert again.tokens("RED", prefix="", limit=8, truncate=True, index=0).ids.tolist() == [1, 0, 2]
+
+
 def test_a_damaged_tokenizer_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("damaged") / "tokenizer.json"
     file.write_text("{")

@@ -14,6 +14,7 @@ import numpy as np
 
 from embedcli.engine import pooling
 from embedcli.engine.batches import Job, Limits, Queue, Submission
+from embedcli.engine.dense import Layer
 from embedcli.engine.runs import Run, gather, in_order
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
@@ -52,6 +53,7 @@ class Embedder:
         self.spec = spec
         self.tokenizer = tokenizer
         self._sessions = _Sessions(open_session, threads, small=_is_small(spec))
+        self._dense = [Layer.read(dense) for dense in spec.dense]
         self.threads = threads
         self._queue = Queue(limits)
         self._lock = threading.Lock()
@@ -160,7 +162,10 @@ class Embedder:
         alone = batch[0].lone and self._lanes == 1 and not self._queue.waiting_tokens
         session = self._sessions.get(alone=alone and kind.length >= _WIDE_TOKENS)
         hidden: Hidden = session.run(np.stack([job.tokens.ids for job in batch]))
-        pooled = hidden if session.pooled else pooling.pool(hidden[:, kind.prompt :], self.spec)
+        ways = self.spec.pooling
+        pooled = pooling.pool(hidden, ways, prompt=kind.prompt) if ways else hidden
+        for layer in self._dense:
+            pooled = layer(pooled)
         return pooling.finish(pooled, dimensions=kind.dimensions, normalize=kind.normalize)
 
 
@@ -199,4 +204,4 @@ class _Sessions:
 
 
 def _is_small(spec: ModelSpec) -> bool:
-    return spec.graph.stat().st_size <= _SMALL_GRAPH
+    return spec.size <= _SMALL_GRAPH

@@ -4,11 +4,11 @@ Batches hold texts of one length, so no array here has padding and no function n
 Every row is computed by itself: a vector does not depend on its mates, not even in its last bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from embedcli.models.spec import ModelSpec, Pooling
+from embedcli.models.spec import Pooling
 from embedcli.records import Hidden, Vectors
 
 
@@ -28,20 +28,49 @@ def last(hidden: Hidden) -> Vectors:
     return hidden[:, -1]
 
 
+def most(hidden: Hidden) -> Vectors:
+    """Take the largest value over the tokens, in each dimension."""
+    pooled: Vectors = hidden.max(axis=1)
+    return pooled
+
+
+def mean_sqrt(hidden: Hidden) -> Vectors:
+    """Sum over the tokens, divided by the root of how many there are."""
+    pooled: Vectors = hidden.sum(axis=1, dtype=np.float32) / np.float32(hidden.shape[1]) ** 0.5
+    return pooled
+
+
+def weighted_mean(hidden: Hidden, before: int = 0) -> Vectors:
+    """Average with weights 1, 2, 3, ... by place (SGPT, https://arxiv.org/abs/2202.08904).
+
+    The first place is the one after `before` others.
+    """
+    weights = np.arange(before + 1, before + hidden.shape[1] + 1, dtype=np.float32)
+    pooled: Vectors = (hidden * weights[:, None]).sum(axis=1, dtype=np.float32) / weights.sum()
+    return pooled
+
+
 POOLERS: dict[Pooling, Callable[[Hidden], Vectors]] = {
     Pooling.MEAN: mean,
     Pooling.CLS: first,
     Pooling.LAST: last,
+    Pooling.MAX: most,
+    Pooling.MEAN_SQRT: mean_sqrt,
+    Pooling.WEIGHTED_MEAN: weighted_mean,
 }
 
 
-def pool(hidden: Hidden, spec: ModelSpec) -> Vectors:
-    """Pool hidden states (B, T, D) as the model was trained to: (B, D), or wider if several ways.
+def pool(hidden: Hidden, ways: Sequence[Pooling], *, prompt: int = 0) -> Vectors:
+    """Pool hidden states (B, T, D) in `ways`: (B, D), or wider if they are several.
 
-    The tokens of a prompt that is to be left out must not be among them.
+    The first `prompt` tokens are left out.
     """
-    ways = [POOLERS[way](hidden) for way in spec.pooling]
-    return ways[0] if len(ways) == 1 else np.concatenate(ways, axis=1)
+    kept = hidden[:, prompt:]
+    rows = [
+        weighted_mean(kept, prompt) if way is Pooling.WEIGHTED_MEAN else POOLERS[way](kept)
+        for way in ways
+    ]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -79,6 +79,7 @@ class Run:
         self._submission = Submission()
         self._slots: dict[bytes, Slot] = {}
         self._prefix = prefix(spec, options)
+        self._left_out = 0 if spec.include_prompt else worker.tokenizer.prompt(self._prefix)
         self._limit = limit(spec, options)
         self._dimensions = _dimensions(spec, options)
         self._truncate = options.truncate
@@ -91,7 +92,12 @@ class Run:
             TextTooLong: it is over the limit, and may not be cut.
         """
         tokens = self._worker.tokenizer.tokens(
-            text, prefix=self._prefix, limit=self._limit, truncate=self._truncate, index=index
+            text,
+            prefix=self._prefix,
+            limit=self._limit,
+            truncate=self._truncate,
+            index=index,
+            prompt=self._left_out,
         )
         key = tokens.ids.tobytes() + bytes([tokens.truncated])
         slot = self._slots.get(key)

@@ -3,19 +3,35 @@
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from embedcli.errors import ModelError, UsageError
+from embedcli.models.spec import ModelSpec
 from embedcli.records import Hidden
 
-# A graph that pools by itself says so by this output; else the hidden states are taken.
-_POOLED = ("sentence_embedding",)
-_HIDDEN = ("last_hidden_state", "token_embeddings")
-_INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+Ids: TypeAlias = NDArray[np.int64]  # (B, T), texts of one length
+Fed: TypeAlias = NDArray[Any]  # of the shape and type that an input asks for
+
+_TYPES = {
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+}
+
+# Some operators of small types fail to load only when fused: float16 casts, above all.
+_LEVELS = (
+    onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+)
 
 
 VERSION: str = onnxruntime.__version__
@@ -24,22 +40,21 @@ VERSION: str = onnxruntime.__version__
 class Session:
     """An ONNX graph, ready to run; safe to run from several threads at once."""
 
-    def __init__(self, graph: Path, *, threads: int, device: str = "cpu") -> None:
-        """Load `graph`, to compute with `threads` cores a run.
+    def __init__(self, spec: ModelSpec, *, threads: int, device: str = "cpu") -> None:
+        """Load the graph of `spec`, to compute with `threads` cores a run.
 
         Raises:
             ModelError: the graph is missing, damaged, or of a kind that cannot be run.
             UsageError: `device` is not there, or would leave the work to the CPU.
         """
-        self._onnx = _open(graph, _session_options(threads), device)
+        self._onnx = _open(spec.graph, threads, device)
         self.threads = threads
-        self._inputs = {put.name: put.type for put in self._onnx.get_inputs()}
-        self._output = self._choose_output(graph)
-        self.pooled = self._output in _POOLED
+        self._output = spec.output
+        self._feeders = {put.name: _feeder(put, spec) for put in self._onnx.get_inputs()}
         if _provider(device) != "CPUExecutionProvider":
-            self._prove(graph, device)
+            self._prove(spec.graph, device)
 
-    def run(self, ids: NDArray[np.int64]) -> Hidden:
+    def run(self, ids: Ids) -> Hidden:
         """Run the graph on ids (B, T), texts of one length, unpadded.
 
         Returns the hidden states (B, T, D) float32, or the vectors (B, D) of a graph that pools.
@@ -54,27 +69,9 @@ class Session:
         hidden: Hidden = np.asarray(result, dtype=np.float32)
         return hidden
 
-    def _feed(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64] | NDArray[np.int32]]:
+    def _feed(self, ids: Ids) -> dict[str, Fed]:
         """Return what the graph lists as inputs, by name."""
-        known = {
-            "input_ids": ids,
-            "attention_mask": np.ones_like(ids),
-            "token_type_ids": np.zeros_like(ids),
-        }
-        return {
-            name: known[name].astype(_INTEGERS[kind], copy=False)
-            for name, kind in self._inputs.items()
-        }
-
-    def _choose_output(self, graph: Path) -> str:
-        """Return the output to ask for, by name: never by position, other exports have others."""
-        names = [put.name for put in self._onnx.get_outputs()]
-        for wanted in (*_POOLED, *_HIDDEN):
-            if wanted in names:
-                return wanted
-        raise ModelError(
-            f"the graph `{graph.name}` has no output of a known name: it has {', '.join(names)}"
-        )
+        return {name: feeder(ids) for name, feeder in self._feeders.items()}
 
     def _prove(self, graph: Path, device: str) -> None:
         """Fail unless a profiled run shows nodes executed by `device`.
@@ -83,10 +80,7 @@ class Session:
         the CPU without a word.
         """
         with tempfile.TemporaryDirectory() as folder:
-            options = _session_options(self.threads)
-            options.enable_profiling = True
-            options.profile_file_prefix = os.path.join(folder, "probe")  # noqa: PTH118
-            probe = _open(graph, options, device)
+            probe = _open(graph, self.threads, device, profile=Path(folder, "probe"))
             probe.run([self._output], self._feed(np.zeros((1, 2), dtype=np.int64)))
             events = json.loads(Path(probe.end_profiling()).read_text("utf-8"))
         ran = {event.get("args", {}).get("provider") for event in events}
@@ -98,14 +92,42 @@ class Session:
             )
 
 
-def _session_options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # its words never reach stderr: errors are raised, too
-    # Threads that wait in a loop cost a core each between runs, and gain nothing measurable here.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+def _feeder(put: onnxruntime.NodeArg, spec: ModelSpec) -> Callable[[Ids], Fed]:
+    """Return what makes an input of the ids: whatever the graph lists, and nothing by its name.
+
+    Raises:
+        ModelError: the graph asks for what is not known here.
+    """
+    dtype = _TYPES.get(put.type)
+    if dtype is not None:
+        if put.name in _FEEDERS:
+            make = _FEEDERS[put.name]
+            return lambda ids: make(ids).astype(dtype, copy=False)
+        if put.name in spec.scalars:
+            value: Fed = np.full([1] * len(put.shape), spec.scalars[put.name], dtype)
+            return lambda _: value
+        if put.name.startswith("past_key_values.") and len(put.shape) == 4:
+            heads, size = _past(put, spec)
+            return lambda ids: np.zeros((len(ids), heads, 0, size), dtype)
+    raise ModelError(f"the graph asks for `{put.name}` ({put.type}), which is not known here")
+
+
+_FEEDERS: dict[str, Callable[[Ids], Fed]] = {
+    "input_ids": lambda ids: ids,
+    "attention_mask": np.ones_like,
+    "token_type_ids": np.zeros_like,
+    "position_ids": lambda ids: np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
+}
+
+
+def _past(put: onnxruntime.NodeArg, spec: ModelSpec) -> tuple[int, int]:
+    """Return heads and size of keys and values: (batch, heads, past, size), with no past."""
+    _, heads, _, size = put.shape
+    told = spec.past or (heads, size)
+    sizes = tuple(a if isinstance(a, int) else b for a, b in zip((heads, size), told, strict=True))
+    if not all(isinstance(size, int) for size in sizes):
+        raise ModelError(f"no file says how wide `{put.name}` is, which the graph asks for")
+    return sizes[0], sizes[1]
 
 
 def _provider(device: str) -> str:
@@ -133,14 +155,34 @@ def _providers(device: str) -> list[str]:
 
 
 def _open(
-    graph: Path, options: onnxruntime.SessionOptions, device: str
+    graph: Path, threads: int, device: str, *, profile: Path | None = None
 ) -> onnxruntime.InferenceSession:
-    providers = _providers(device)
-    # Not resolved: external data is looked for beside the path as given, links included.
-    try:
-        return onnxruntime.InferenceSession(os.fspath(graph), options, providers=providers)
-    except Exception as error:  # onnxruntime's errors share no narrower ancestor
-        raise ModelError(f"cannot load the graph `{graph}`: {_reason(error)}") from error
+    """Load a graph, as far optimised as it can be."""
+    providers = list(dict.fromkeys([_provider(device), "CPUExecutionProvider"]))
+    first: Exception | None = None
+    for level in _LEVELS:
+        options = _session_options(threads, profile)
+        options.graph_optimization_level = level
+        try:
+            # Not resolved: weights are looked for beside the path as given, links included.
+            return onnxruntime.InferenceSession(os.fspath(graph), options, providers=providers)
+        except Exception as error:  # onnxruntime's errors share no narrower ancestor
+            first = first or error
+    assert first is not None, "there are levels"
+    raise ModelError(f"cannot load the graph `{graph}`: {_reason(first)}") from first
+
+
+def _session_options(threads: int, profile: Path | None) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # its words never reach stderr: errors are raised, too
+    # Threads that wait in a loop cost a core each between runs, and gain nothing measurable here.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = os.fspath(profile)
+    return options
 
 
 def _reason(error: Exception) -> str:

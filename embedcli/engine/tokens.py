@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import tokenizers
+from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import Sequence as NormalizerSequence
 
 from embedcli.errors import ModelError, TextTooLong, UsageError
 from embedcli.records import TokenIds, Tokens
@@ -21,8 +23,8 @@ _COUNTED = 1_000_000  # characters; beyond, a text that may not be cut is only s
 class Tokenizer:
     """A model's tokenizer.json, with the truncation and padding baked into it switched off."""
 
-    def __init__(self, path: Path) -> None:
-        """Read `path`.
+    def __init__(self, path: Path, *, lowercase: bool = False, eos: str | None = None) -> None:
+        """Read `path`; `lowercase` what it does not by itself, and let `eos` end every text.
 
         Raises:
             ModelError: it is missing or damaged.
@@ -33,18 +35,40 @@ class Tokenizer:
             raise ModelError(f"cannot read the tokenizer `{path}`: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        if lowercase:
+            own = self._tokenizer.normalizer
+            both = [Lowercase(), own] if own is not None else [Lowercase()]
+            self._tokenizer.normalizer = NormalizerSequence(both)
         self._head, self._tail = self._special_tokens()
+        end = None if eos is None else self._tokenizer.token_to_id(eos)
+        if end is not None and end not in self._tail[-1:]:
+            self._tail = np.append(self._tail, np.int64(end))
 
     @property
     def special_tokens(self) -> int:
         """How many tokens every text gets beside its own: 2 for BERT's `[CLS]` and `[SEP]`."""
         return len(self._head) + len(self._tail)
 
-    def tokens(self, text: str, *, prefix: str, limit: int, truncate: bool, index: int) -> Tokens:
+    def prompt(self, prefix: str) -> int:
+        """Return how many tokens a text begins with that are not its own but of `prefix`."""
+        bare = self._tokenizer.encode(prefix, add_special_tokens=False).ids
+        return len(self._head) + len(bare) if prefix else 0
+
+    def tokens(
+        self,
+        text: str,
+        *,
+        prefix: str,
+        limit: int,
+        truncate: bool,
+        index: int,
+        prompt: int = 0,
+    ) -> Tokens:
         """Tokenise `prefix + text`, cut to `limit` tokens, special tokens included.
 
         The end of a text is what is cut, and special tokens stay, as in Hugging Face's
-        tokenizers. `index` names the text in the error.
+        tokenizers. `index` names the text in the error. `prompt` tokens leave the pooling, but
+        never all.
 
         Raises:
             TextTooLong: it has more than `limit` tokens, and `truncate` is false.
@@ -61,7 +85,7 @@ class Tokenizer:
         if truncated and not truncate:
             raise TextTooLong(index=index, tokens=self._count(prefix + text), limit=limit)
         ids = np.concatenate([self._head, np.array(body[:room], dtype=np.int64), self._tail])
-        return Tokens(ids, truncated)
+        return Tokens(ids, truncated, min(prompt, max(0, len(ids) - 1)))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return start and end of each token of `text`, in characters; special tokens left out."""

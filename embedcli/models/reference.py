@@ -6,6 +6,7 @@ is always written as a path, so that nothing in the working folder can shadow a 
 
 import difflib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from embedcli.models.catalog import BUNDLED, CATALOG, Row
 # `..`, so that no name can be mistaken for another folder of the cache.
 _PART: Final = r"[A-Za-z0-9_](?:[\w.-]{0,94}[\w])?"
 _REPO: Final = re.compile(rf"({_PART}/{_PART})(?:@([\w./-]{{1,128}}))?", re.ASCII)
-_FOLDER: Final = re.compile(r"\.{0,2}[/\\]|\.{1,2}$|~|[A-Za-z]:[/\\]")
+_FOLDER: Final = re.compile(r"\.{0,2}[/\\]|\.{1,2}$|~(?:[/\\]|$)|[A-Za-z]:[/\\]")
 _BUNDLED_TAGS: Final = ("", "latest", "22m", "l6-v2")
 
 
@@ -85,8 +86,9 @@ def _row(typed: str, name: str, tag: str) -> Row:
 
 def _closest(name: str) -> str:
     """Say what may have been meant."""
-    if Path(name).is_dir():
-        return f"for the folder of that name, write ./{name}"
+    with suppress(OSError, ValueError):  # no name of a file, perhaps
+        if Path(name).is_dir():
+            return f"for the folder of that name, write ./{name}"
     close = difflib.get_close_matches(name, CATALOG, n=1, cutoff=0.6)
     if close:
         return f"did you mean `{close[0]}`?"
