@@ -1,21 +1,30 @@
 """Nothing is lost: runs that are killed, continued, refused, and kept apart."""
 
 import random
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from embedcli.engine.embedder import Embedder
 from embedcli.errors import OutputError, UsageError
+from embedcli.formats.inputs import Reading
+from embedcli.formats.outputs import kind_of
+from embedcli.formats.shape import Shape
+from embedcli.job import Job, to_file
 from embedcli.journal import BEGINNING, Checkpoint, Journal
+from embedcli.records import Options
 from tests.conftest import embed
 from tests.test_file import names, there
 
 __all__ = ["there"]  # a fixture
 
+META = ("", ".meta.json")
 LINES = "".join(f"the text of line {i} of many\n" for i in range(500))
 
 
@@ -24,29 +33,39 @@ def start(*arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
-def killed(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    """Kill `process` after so many seconds, unless it has ended by then."""
-    with process:
-        try:
-            return process.wait(seconds) != 0
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return True
+def ended(process: "subprocess.Popen[bytes]", partial: Path, *, size: int) -> bool:
+    """Wait till `partial` has a size, or the process has ended; return whether it has."""
+    while process.poll() is None:
+        if partial.exists() and partial.stat().st_size >= size:
+            return False
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    return True
+
+
+def undisturbed(embedder: Embedder, source: Path, out: Path) -> bytes:
+    """Return what a run that nobody kills makes of the lines of `source`."""
+    how, kind = Reading(), kind_of(out.name, None)
+    shape = Shape(how.selection())
+    job = Job([str(source)], how, embedder, Options(), shape, None, kind, "float32", False)
+    to_file(job, out, lambda _: None, restart=False)
+    return out.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["v.jsonl", "v.jsonl.gz", "v.npy", "v.parquet"])
 def test_a_run_killed_at_random_ends_with_the_bytes_of_one_that_was_not(
-    name: str, there: Path
+    name: str, there: Path, minilm: Embedder
 ) -> None:
     (there / "a.txt").write_text(LINES)
+    whole = undisturbed(minilm, there / "a.txt", there / f"whole-{name}")
     for _ in range(2):
-        if not killed(start("a.txt", "-o", name), random.uniform(0.4, 1.2)):
-            break
-        assert not (there / name).exists()
+        with start("a.txt", "-o", name) as process:
+            size = random.randrange(len(whole))
+            if not ended(process, there / f"{name}.partial", size=size):
+                process.kill()
     assert embed("file", "a.txt", "-o", name).code == 0
-    assert names(there) == ["a.txt", name, f"{name}.meta.json"]
-    assert embed("file", "a.txt", "-o", f"whole-{name}").code == 0
-    assert (there / name).read_bytes() == (there / f"whole-{name}").read_bytes()
+    assert (there / name).read_bytes() == whole
+    assert names(there) == ["a.txt", *(f"{o}{name}{m}" for o in ("", "whole-") for m in META)]
 
 
 def interrupted(there: Path, *arguments: str) -> None:
@@ -86,15 +105,37 @@ def test_a_pipe_that_brings_other_texts_is_refused(there: Path) -> None:
     assert (there / "v.jsonl").read_bytes().count(b"\n") == 2
 
 
+def limited(size: int) -> None:
+    """Let this process write files of `size` bytes only, as on a disk that is full then."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_full_disk_leaves_the_old_file_and_keeps_the_work(there: Path, minilm: Embedder) -> None:
+    name = "v.jsonl"
+    (there / "a.txt").write_text("".join(f"line {i} {'long ' * 200}\n" for i in range(40)))
+    (there / name).write_text("yesterday")
+    command = [sys.executable, "-m", "embedcli", "file", "a.txt", "-o", name, "--threads", "1"]
+    full = subprocess.run(
+        command, preexec_fn=lambda: limited(100_000), capture_output=True, check=False
+    )
+    assert full.returncode == 6
+    assert full.stderr.startswith(f"error: cannot write `{name}`: file too large\n".encode())
+    assert (there / name).read_text() == "yesterday"
+    assert b'"tokens"' in (there / f"{name}.journal").read_bytes()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert names(there) == ["a.txt", name, f"{name}.meta.json"]
+    whole = undisturbed(minilm, there / "a.txt", there / "whole.jsonl")
+    assert (there / name).read_bytes() == whole
+
+
 def test_ctrl_c_leaves_work_to_continue(there: Path) -> None:
     (there / "a.txt").write_text(LINES * 30)
-    process = start("a.txt", "-o", "v.npy")
-    with process:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1.5)
+    with start("a.txt", "-o", "v.npy") as process:
+        assert not ended(process, there / "v.npy.partial", size=500_000)
         process.send_signal(signal.SIGINT)
     assert process.returncode == 130
-    assert (there / "v.npy.journal").read_bytes().count(b"\n") > 1
+    assert b'"tokens"' in (there / "v.npy.journal").read_bytes()
 
 
 Open = Callable[..., Journal]
