@@ -9,13 +9,20 @@ from pathlib import Path
 
 
 def paragraphs(number: int) -> list[str]:
-    """Return `number` different paragraphs, in an order that is the same every time."""
-    found = sorted({text for text in _paragraphs() if len(text) > 20})
-    return random.Random(1).sample(found, min(number, len(found)))
+    """Return `number` different paragraphs, the same every time; fewer where there are no more."""
+    found: dict[str, None] = {}
+    for paragraph in _paragraphs():
+        if len(found) == number:
+            break
+        if len(paragraph) > 20:
+            found[paragraph] = None
+    return list(found)
 
 
 def _paragraphs() -> Iterator[str]:
-    for file in Path(sysconfig.get_path("stdlib")).rglob("*.py"):
+    files = sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py"))
+    random.Random(1).shuffle(files)  # short and long modules in turn, whatever is asked for
+    for file in files:
         if {"site-packages", "test", "tests"} & set(file.parts):
             continue
         try:
