@@ -30,7 +30,9 @@ def examples() -> list[tuple[str, str]]:
 def elided(output: str) -> str:
     """Return `output` with what differs from run to run as README shows it."""
     without_vectors = re.sub(r"\[-?\d[^\[\]]*\]", "[…]", output)
-    return re.sub(r'(_duration":)\d+', r"\1…", without_vectors).strip()
+    without_times = re.sub(r'(_duration":)\d+', r"\1…", without_vectors)
+    # The last digits of a score are the processor's own.
+    return re.sub(r"(\d\.\d{3})\d{3}\b", r"\1", without_times).strip()
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +62,10 @@ def test_an_example_of_the_shell_prints_what_is_shown(
     )
     assert (done.returncode, done.stderr) == (0, b"")
     shown = done.stdout.decode().strip()
-    assert (shown if "jq " in command else elided(shown)) == output
+    if "jq " in command:
+        assert shown == output
+    else:
+        assert elided(shown) == elided(output)
 
 
 @pytest.mark.parametrize("program", blocks("python"))
