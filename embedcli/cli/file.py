@@ -100,7 +100,6 @@ def file(
     window's, and N counts what the model sees: prompt and special tokens included.
 
     Examples:
-
       embed file docs.jsonl.gz --field body -o docs.parquet
 
       embed file notes/*.md --whole --chunk 256 --overlap 32 -o notes.jsonl

@@ -81,7 +81,6 @@ def similar(
     """Show what is closest to QUERY: among arguments, lines, files, or stored vectors.
 
     Examples:
-
       embed similar "a cat sat" "a dog slept"
 
       embed similar "reset my password" --in faq.txt --top 3
