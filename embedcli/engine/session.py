@@ -158,7 +158,7 @@ def _open(
     graph: Path, threads: int, device: str, *, profile: Path | None = None
 ) -> onnxruntime.InferenceSession:
     """Load a graph, as far optimised as it can be."""
-    providers = list(dict.fromkeys([_provider(device), "CPUExecutionProvider"]))
+    providers = _providers(device)
     first: Exception | None = None
     for level in _LEVELS:
         options = _session_options(threads, profile)
