@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from embedcli.engine import copies as copying
 from embedcli.errors import ModelError, UsageError
 from embedcli.models.spec import ModelSpec
 from embedcli.records import Hidden
@@ -40,14 +42,28 @@ VERSION: str = onnxruntime.__version__
 class Session:
     """An ONNX graph, ready to run; safe to run from several threads at once."""
 
-    def __init__(self, spec: ModelSpec, *, threads: int, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        threads: int,
+        device: str = "cpu",
+        copies: Path | None = None,
+    ) -> None:
         """Load the graph of `spec`, to compute with `threads` cores a run.
+
+        With a folder for `copies`, an optimised copy is loaded from there, and made if there is
+        none. The vectors are the same.
 
         Raises:
             ModelError: the graph is missing, damaged, or of a kind that cannot be run.
             UsageError: `device` is not there, or would leave the work to the CPU.
         """
-        self._onnx = _open(spec.graph, threads, device)
+        self._onnx = (
+            _open(spec.graph, threads, device)
+            if copies is None
+            else _open_copy(spec, threads, device, copies)
+        )
         self.threads = threads
         self._output = spec.output
         self._feeders = {put.name: _feeder(put, spec) for put in self._onnx.get_inputs()}
@@ -158,21 +174,62 @@ def _open(
     graph: Path, threads: int, device: str, *, profile: Path | None = None
 ) -> onnxruntime.InferenceSession:
     """Load a graph, as far optimised as it can be."""
-    providers = list(dict.fromkeys([_provider(device), "CPUExecutionProvider"]))
     first: Exception | None = None
     for level in _LEVELS:
         options = _session_options(threads, profile)
         options.graph_optimization_level = level
         try:
-            # Not resolved: weights are looked for beside the path as given, links included.
-            return onnxruntime.InferenceSession(os.fspath(graph), options, providers=providers)
+            return _load(graph, options, device)
         except Exception as error:  # onnxruntime's errors share no narrower ancestor
             first = first or error
     assert first is not None, "there are levels"
     raise ModelError(f"cannot load the graph `{graph}`: {_reason(first)}") from first
 
 
-def _session_options(threads: int, profile: Path | None) -> onnxruntime.SessionOptions:
+def _open_copy(
+    spec: ModelSpec, threads: int, device: str, copies: Path
+) -> onnxruntime.InferenceSession:
+    """Load the optimised copy of a graph; without a whole one, make it in passing.
+
+    Whatever goes wrong with a copy, the graph itself is loaded, and nothing said.
+    """
+    copy = copies / copying.name(spec, runtime=VERSION, provider=_provider(device))
+    if copying.is_whole(copy):
+        options = _session_options(threads)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        with suppress(Exception):  # as above
+            return _load(copy / copying.GRAPH, options, device)
+    copying.drop(copy)
+    if not copying.has_room(copy, spec.size):
+        return _open(spec.graph, threads, device)
+    try:
+        part = copying.begin(copy)
+        made = _load(spec.graph, _that_writes(part, _session_options(threads)), device)
+    except Exception:  # as above
+        return _open(spec.graph, threads, device)
+    copying.finish(part, copy)
+    return made
+
+
+def _that_writes(part: Path, options: onnxruntime.SessionOptions) -> onnxruntime.SessionOptions:
+    """Return options that write the optimised graph and its packed weights while loading."""
+    options.optimized_model_filepath = os.fspath(part / copying.GRAPH)
+    prefix = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{prefix}_file_name", copying.WEIGHTS)
+    options.add_session_config_entry(f"{prefix}_min_size_in_bytes", "1024")
+    packed = "session.save_external_prepacked_constant_initializers"
+    options.add_session_config_entry(packed, "1")
+    return options
+
+
+def _load(
+    graph: Path, options: onnxruntime.SessionOptions, device: str
+) -> onnxruntime.InferenceSession:
+    # Not resolved: weights are looked for beside the path as given, links included.
+    return onnxruntime.InferenceSession(os.fspath(graph), options, providers=_providers(device))
+
+
+def _session_options(threads: int, profile: Path | None = None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

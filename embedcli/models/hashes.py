@@ -4,7 +4,6 @@ import hashlib
 import re
 from pathlib import Path
 
-from embedcli.models import graph
 from embedcli.models.spec import ModelSpec
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -20,11 +19,6 @@ def sha256(path: Path) -> str:
 
 
 def of_model(spec: ModelSpec) -> dict[str, str]:
-    """Return the hash of each file that vectors depend on: the graph, its weights, the tokenizer.
-
-    Raises:
-        ModelError: the graph is damaged.
-    """
-    weights = [spec.graph.parent / location for location in graph.read(spec.graph).external]
-    files = [spec.graph, *weights, spec.tokenizer]
+    """Return the hash of each file that vectors depend on: graph, weights, tokenizer."""
+    files = (*spec.files, spec.tokenizer)
     return {str(file.relative_to(spec.folder)): sha256(file) for file in files}

@@ -99,6 +99,7 @@ def _spec(
     pooling: Pooling | None,
     revision: str | None,
 ) -> ModelSpec:
+    weights = _weights(model.graph, file)
     output, pooled = _output(model.graph, file, pooling)
     sources = _Sources()
     ways = sources.keep("pooling", ((), GRAPH) if pooled else _pooling(model, pooling))
@@ -110,7 +111,8 @@ def _spec(
         graph=file,
         tokenizer=tokenizer,
         revision=revision,
-        size=_size(model.graph, file),
+        weights=weights,
+        size=sum(path.stat().st_size for path in (file, *weights)),
         output=sources.keep("output", (output, GRAPH)),
         pooling=ways,
         dense=sources.keep("dense", ((), GRAPH) if pooled else _dense(model)),
@@ -132,16 +134,16 @@ def _spec(
     )
 
 
-def _size(graph: Graph, file: Path) -> int:
-    """Return the bytes of a graph and of the files with its weights."""
-    weights = [file.parent / location for location in graph.external]
+def _weights(graph: Graph, file: Path) -> tuple[Path, ...]:
+    """Return the files with a graph's weights, which must be there."""
+    weights = tuple(file.parent / location for location in graph.external)
     missing = [path.name for path in weights if not path.is_file()]
     if missing:
         raise ModelError(
             f"the weights of `{file.name}` are missing: {', '.join(missing)}",
             hint="fetch them beside it, or fetch the model anew with `embed pull`",
         )
-    return sum(path.stat().st_size for path in (file, *weights))
+    return weights
 
 
 def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool]:

@@ -70,6 +70,7 @@ class ModelSpec:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     revision: str | None = None  # the commit of the hub repo
+    weights: tuple[Path, ...] = ()  # files beside the graph that hold its weights
     size: int = 0  # bytes of the graph and its weights
     output: str = "last_hidden_state"  # the graph's output to ask for
     dense: tuple[Dense, ...] = ()  # what follows the pooling
@@ -80,3 +81,8 @@ class ModelSpec:
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # field: who says so
     note: str = field(default="", compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)  # said once, with what to do
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The graph, and the files with its weights."""
+        return (self.graph, *self.weights)
