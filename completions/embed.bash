@@ -7,7 +7,7 @@ _embed_tags='all-minilm:q8 all-minilm:fp16 all-minilm:22m all-minilm:22m-q8 all-
 _embed_command() {
     case $1 in
         '')
-            commands='text file pull list show rm'
+            commands='text file similar pull list show rm doctor verify cache'
             options='-h --help --version'
             ;;
         'text')
@@ -17,6 +17,10 @@ _embed_command() {
         'file')
             argument='@file'
             options='-h --help -o --output -m --model -f --format --input-format --field --template --whole -0 --null --chunk --overlap --text --no-text --replace --dtype --on-error --restart --estimate --progress -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
+            ;;
+        'similar')
+            argument='@none'
+            options='-h --help --in --texts --top --min-score --matrix --dedup --dot -f --format --field -0 --null --cache --no-cache -m --model -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
             ;;
         'pull')
             argument='@model'
@@ -33,6 +37,23 @@ _embed_command() {
             argument='@pulled'
             options='-h --help -y --yes'
             ;;
+        'doctor')
+            options='-h --help --json --offline'
+            ;;
+        'verify')
+            argument='@model'
+            options='-h --help --json --onnx-file --pooling --threads --device --offline -q --quiet'
+            ;;
+        'cache')
+            commands='info clear'
+            options='-h --help'
+            ;;
+        'cache info')
+            options='-h --help --json'
+            ;;
+        'cache clear')
+            options='-h --help'
+            ;;
     esac
 }
 _embed_value() {
@@ -40,8 +61,9 @@ _embed_value() {
         *:-m | *:--model) kind='@model' ;;
         text:-f | text:--format) kind='jsonl json npy' ;;
         file:-f | file:--format) kind='jsonl npy parquet' ;;
-        *:-o | *:--output | *:--onnx-file) kind='@file' ;;
-        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--field | *:--template | *:--chunk | *:--overlap) kind='@none' ;;
+        similar:-f | similar:--format) kind='table jsonl tsv' ;;
+        *:-o | *:--output | *:--onnx-file | *:--in | *:--texts) kind='@file' ;;
+        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup) kind='@none' ;;
         *:--prompt) kind='@prompt' ;;
         *:--pooling) kind='mean cls last' ;;
         *:--device) kind='cpu cuda tensorrt rocm migraphx openvino dml coreml qnn' ;;

@@ -8,22 +8,35 @@ $__embed_options = @{
     '' = '-h --help --version'
     'text' = '-h --help -m --model -f --format -o --output -0 --null -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
     'file' = '-h --help -o --output -m --model -f --format --input-format --field --template --whole -0 --null --chunk --overlap --text --no-text --replace --dtype --on-error --restart --estimate --progress -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
+    'similar' = '-h --help --in --texts --top --min-score --matrix --dedup --dot -f --format --field -0 --null --cache --no-cache -m --model -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
     'pull' = '-h --help --onnx-file -q --quiet'
     'list' = '-h --help --all --json'
     'show' = '-h --help --onnx-file --pooling --json'
     'rm' = '-h --help -y --yes'
+    'doctor' = '-h --help --json --offline'
+    'verify' = '-h --help --json --onnx-file --pooling --threads --device --offline -q --quiet'
+    'cache' = '-h --help'
+    'cache info' = '-h --help --json'
+    'cache clear' = '-h --help'
 }
 $__embed_commands = @{
-    '' = 'text file pull list show rm'
+    '' = 'text file similar pull list show rm doctor verify cache'
+    'cache' = 'info clear'
 }
 $__embed_arguments = @{
     '' = '@none'
     'text' = '@none'
     'file' = '@file'
+    'similar' = '@none'
     'pull' = '@model'
     'list' = '@none'
     'show' = '@model'
     'rm' = '@pulled'
+    'doctor' = '@none'
+    'verify' = '@model'
+    'cache' = '@none'
+    'cache info' = '@none'
+    'cache clear' = '@none'
 }
 function __embed_value([string]$place) {
     switch -CaseSensitive -Wildcard ($place) {
@@ -33,9 +46,13 @@ function __embed_value([string]$place) {
         'text:--format' { 'jsonl json npy'; return }
         'file:-f' { 'jsonl npy parquet'; return }
         'file:--format' { 'jsonl npy parquet'; return }
+        'similar:-f' { 'table jsonl tsv'; return }
+        'similar:--format' { 'table jsonl tsv'; return }
         '*:-o' { '@file'; return }
         '*:--output' { '@file'; return }
         '*:--onnx-file' { '@file'; return }
+        '*:--in' { '@file'; return }
+        '*:--texts' { '@file'; return }
         '*:-d' { '@none'; return }
         '*:--dimensions' { '@none'; return }
         '*:--max-tokens' { '@none'; return }
@@ -45,6 +62,9 @@ function __embed_value([string]$place) {
         '*:--template' { '@none'; return }
         '*:--chunk' { '@none'; return }
         '*:--overlap' { '@none'; return }
+        '*:--top' { '@none'; return }
+        '*:--min-score' { '@none'; return }
+        '*:--dedup' { '@none'; return }
         '*:--prompt' { '@prompt'; return }
         '*:--pooling' { 'mean cls last'; return }
         '*:--device' { 'cpu cuda tensorrt rocm migraphx openvino dml coreml qnn'; return }

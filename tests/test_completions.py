@@ -103,6 +103,8 @@ CASES = {
     "embed file -m modernb": ["modernbert-embed", "modernbert-embed:q4", "modernbert-embed:q8"],
     "embed pull bge-m3:q": ["bge-m3:q8"],
     "embed show org": ["org/notes--small"],
+    "embed cache i": ["info"],
+    "embed similar --in no": ["notes.txt"],
     "embed rm ": ["org/notes--small"],
     "embed text -m nomic-embed-text --prompt cl": ["classification", "clustering"],
     "embed text --model=embeddinggemma:q4 --prompt que": ["query"],

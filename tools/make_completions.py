@@ -74,7 +74,7 @@ class Command:
 
 def read(command: Any, path: str = "") -> Command:  # noqa: ANN401  # Typer does not name its type
     """Describe a command of Typer's tree."""
-    hints = get_type_hints(inspect.unwrap(command.callback))
+    hints = get_type_hints(inspect.unwrap(command.callback)) if command.callback else {}
     options, arguments = [Option(("-h", "--help"), "", "Show help", "")], []
     for parameter in command.params:
         kind = _kind(parameter, hints[parameter.name], path)
