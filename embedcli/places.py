@@ -1,7 +1,9 @@
 """Where this program keeps files of its own: all of it can be deleted, and is made again."""
 
 import os
+import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -31,6 +33,17 @@ def hub() -> Path:
             return _expanded(told)
     home = os.environ.get("HF_HOME")
     return (_expanded(home) if home else xdg() / "huggingface") / "hub"
+
+
+def takes(folder: Path) -> int:
+    """Return the bytes of the files below a folder, each once: links do not count."""
+    size = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # gone since it was listed
+                facts = os.lstat(os.path.join(root, name))  # noqa: PTH118
+                size += facts.st_size if stat.S_ISREG(facts.st_mode) else 0
+    return size
 
 
 def xdg() -> Path:

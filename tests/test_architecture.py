@@ -25,6 +25,7 @@ PLAN = {
     "models.modules": "errors models.configs models.spec",
     "models.reading": "errors models.configs models.graph models.modules models.spec",
     "models.catalog": "models.spec",
+    "models.golden": "errors models.catalog",
     "models.reference": "errors models.catalog",
     "models.cache": (
         "errors models.catalog models.layout models.reading models.receipts models.reference "
@@ -53,6 +54,7 @@ PLAN = {
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
         "models.cache models.reference models.spec models.store"
     ),
+    "drift": "engine.embedder models.golden records",
     "similar": "errors records",
     "cache": "records",
     "formats.streams": "errors",
@@ -108,6 +110,11 @@ PLAN = {
         "models.spec"
     ),
     "cli.rm": "cli.console errors models.kept models.reference",
+    "cli.doctor": (
+        "cli.console cli.options drift engine.cores engine.session errors load models.golden "
+        "models.spec models.store places"
+    ),
+    "cli.verify": ("cli.console cli.options cli.start drift errors models.golden models.reference"),
     "cli.progress": "cli.console pipeline",
     "cli.estimate": "cli.progress job journal",
     "cli.cache": "cache cli.console places",
@@ -126,7 +133,10 @@ PLAN = {
         "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
-    "cli.app": "cli.cache cli.file cli.list cli.pull cli.rm cli.show cli.similar cli.text",
+    "cli.app": (
+        "cli.cache cli.doctor cli.file cli.list cli.pull cli.rm cli.show cli.similar cli.text "
+        "cli.verify"
+    ),
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
 }

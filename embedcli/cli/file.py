@@ -43,13 +43,19 @@ def file(
     model: options.Model = "all-minilm",
     form: Annotated[
         str | None,
-        typer.Option("-f", "--format", help="jsonl, npy or parquet; by default as OUT is named."),
+        typer.Option(
+            "-f",
+            "--format",
+            metavar="jsonl|npy|parquet",
+            help="What to write; by default as OUT is named.",
+        ),
     ] = None,
     input_format: Annotated[
         str | None,
         typer.Option(
-            help="lines, jsonl, csv, tsv or parquet, and .gz, .bz2, .xz or .zst behind; "
-            "by default as INPUT is named."
+            metavar="lines|jsonl|csv|tsv|parquet",
+            help="What to read, with .gz, .bz2, .xz or .zst behind if packed; "
+            "by default as INPUT is named.",
         ),
     ] = None,
     field: Annotated[

@@ -146,16 +146,24 @@ def _past(put: onnxruntime.NodeArg, spec: ModelSpec) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
+def devices() -> dict[str, str]:
+    """Return the devices that this onnxruntime was built for, and its names of them.
+
+    Whether one is there and takes a graph is only known by opening a `Session` on it.
+    """
+    return {
+        name.removesuffix("ExecutionProvider").lower(): name
+        for name in onnxruntime.get_available_providers()
+    }
+
+
 def _provider(device: str) -> str:
     """Return onnxruntime's name of `device`: `CPUExecutionProvider` for `cpu`.
 
     Raises:
         UsageError: this installation has none of that name.
     """
-    known: dict[str, str] = {
-        name.removesuffix("ExecutionProvider").lower(): name
-        for name in onnxruntime.get_available_providers()
-    }
+    known = devices()
     try:
         return known[device.lower()]
     except KeyError:

@@ -49,12 +49,15 @@ class Windows:
 
     def of(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield start and end of each window: `text[start:end]`, in characters."""
-        start, reach = 0, 8 * self._room
+        start, end, reach = 0, -1, 8 * self._room
         while True:
             bounds, reach = self._bounds(text, start, reach)
             last = self._last(text, start, bounds)
             # A character of more tokens than fit is a window of its own: it will be cut.
-            end = start + 1 if last is None else bounds[last]
+            before, end = end, start + 1 if last is None else bounds[last]
+            if end <= before:  # alone, what comes twice has more tokens: it leaves no room
+                start = end = before
+                continue
             yield start, end
             if end >= len(text):
                 return

@@ -71,9 +71,8 @@ def present(reference: Reference) -> Path:
 
 def takes(reference: Reference) -> int:
     """Return the bytes that a repo takes, with what is kept here about it."""
-    roots = (cache.repo_folder(reference), cache.own_folder(reference))
-    files = (path for root in roots for path in root.rglob("*"))
-    return sum(path.stat().st_size for path in files if path.is_file() and not path.is_symlink())
+    folders = (cache.repo_folder(reference), cache.own_folder(reference))
+    return sum(map(places.takes, folders))
 
 
 def _in_snapshot(repo: str, snapshot: Path) -> Iterator[Kept]:

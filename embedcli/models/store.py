@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 30  # seconds for the hub's first answer
 _SPARE: Final = 50_000_000  # bytes to leave free on the disk
+_PING: Final = 3  # seconds
 _TRIES: Final = 4  # without a byte of progress, until a connection counts as broken for good
 
 
@@ -109,6 +110,21 @@ def obtain(
     with show(wanted) as report:
         fetch(wanted, report)
     return Found(reference, wanted.folder, wanted.graph, wanted.commit)
+
+
+def ping() -> str:
+    """Return the hub's address, if anything answers there.
+
+    Raises:
+        NetworkError: nothing does.
+    """
+    hub = _hub()
+    try:
+        hub.get_session().head(_endpoint(), timeout=_PING)
+    except hub.errors.HTTPError as error:
+        why = str(error) or type(error).__name__
+        raise NetworkError(f"{_endpoint()} does not answer: {why}") from error
+    return _endpoint()
 
 
 def plan(reference: Reference) -> Plan:
