@@ -287,7 +287,7 @@ def limit(spec: ModelSpec, options: Options) -> int:
         return spec.max_tokens
     if options.max_tokens < 1:
         raise UsageError(f"a limit of {options.max_tokens} tokens is not possible: the least is 1")
-    return min(options.max_tokens, spec.max_tokens)
+    return min(options.max_tokens, spec.context or spec.max_tokens)
 
 
 def _dimensions(spec: ModelSpec, options: Options) -> int | None:
