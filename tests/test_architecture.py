@@ -67,9 +67,7 @@ PLAN = {
         "formats.sources records"
     ),
     "formats.csv": "errors formats.fields formats.record formats.sources",
-    "formats.parquet": (
-        "errors formats.fields formats.record formats.shape formats.sources records"
-    ),
+    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources records",
     "formats.npy": "formats.record records",
     "formats.ollama": "records",
     "formats.inputs": (
@@ -86,7 +84,7 @@ PLAN = {
     "provenance": "engine.runs models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
-    "comparison": ("candidates errors formats.inputs formats.stored models.spec records similar"),
+    "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
     "pipeline": (
         "engine.embedder engine.windows errors formats.outputs formats.record journal records"
     ),
@@ -94,6 +92,30 @@ PLAN = {
         "engine.embedder engine.session engine.windows formats.inputs formats.outputs "
         "formats.record formats.shape formats.streams journal pipeline provenance records"
     ),
+    "server.address": "",
+    "server.gojson": "errors",
+    "server.metrics": "server.gojson",
+    "server.duration": "errors server.gojson",
+    "server.names": "",
+    "server.wire": "errors records server.duration server.gojson server.names",
+    "server.openai": "records server.gojson server.wire",
+    "server.guard": "errors formats.sources server.gojson server.metrics server.openai server.wire",
+    "server.queue": "engine.embedder records server.wire",
+    "server.shelf": "engine.embedder server.names",
+    "server.residency": "engine.embedder server.names server.shelf",
+    "server.embedding": (
+        "engine.embedder errors formats.ollama records server.gojson server.guard server.metrics "
+        "server.openai server.queue server.residency server.shelf server.wire"
+    ),
+    "server.library": (
+        "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
+    ),
+    "server.app": (
+        "errors server.embedding server.guard server.library server.metrics server.names "
+        "server.queue server.residency server.shelf server.wire"
+    ),
+    "server.bundled": "engine.embedder errors load server.names server.shelf",
+    "server.run": "errors",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
@@ -125,7 +147,13 @@ PLAN = {
         "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
-    "cli.app": "cli.cache cli.file cli.list cli.pull cli.rm cli.show cli.similar cli.text",
+    "cli.serve": (
+        "cli.console cli.options errors server.address server.app server.bundled server.duration "
+        "server.guard server.metrics server.names server.run"
+    ),
+    "cli.app": (
+        "cli.cache cli.file cli.list cli.pull cli.rm cli.serve cli.show cli.similar cli.text"
+    ),
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
 }
@@ -133,8 +161,11 @@ ONE_DOOR = {
     "onnxruntime": {"engine.session"},
     "tokenizers": {"engine.tokens"},
     "huggingface_hub": {"models.store"},
+    "uvicorn": {"server.run"},
+    "prometheus_client": {"server.metrics"},
+    "zstandard": {"formats.sources"},
 }
-FOLDERS_THAT_KNOW_TYPER = {"cli"}
+FOLDERS = {"typer": "cli", "starlette": "server"}
 
 
 def path(room: str) -> Path:
@@ -179,6 +210,7 @@ def test_a_heavy_package_has_one_door(package: str) -> None:
     assert users <= ONE_DOOR[package]
 
 
-def test_only_the_command_line_knows_typer() -> None:
-    users = {room for room in PLAN if "typer" in imports(room)}
-    assert {room.split(".")[0] for room in users} <= FOLDERS_THAT_KNOW_TYPER
+@pytest.mark.parametrize(("package", "folder"), FOLDERS.items())
+def test_only_one_folder_knows_such_a_package(package: str, folder: str) -> None:
+    users = {room for room in PLAN if package in {name.split(".")[0] for name in imports(room)}}
+    assert {room.split(".")[0] for room in users} <= {folder}

@@ -10,6 +10,7 @@ from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
 from embedcli.cli.rm import rm
+from embedcli.cli.serve import serve
 from embedcli.cli.show import show
 from embedcli.cli.similar import similar
 from embedcli.cli.text import text
@@ -47,3 +48,4 @@ app.command("list")(list_models)
 app.command()(show)
 app.command()(rm)
 app.add_typer(cache.app, name="cache")
+app.command()(serve)
