@@ -213,9 +213,13 @@ def serve(
     _set_up_log(log_format, quiet=quiet)
     if not loopback and door.key is None:
         _warn(where.host)
-    if not quiet:
-        say(f"listening on {_shown(listener, uds)}")
-    run.serve(create_app(shelf, settings), listener, patience=client_timeout, drain=timeout or None)
+    run.serve(
+        create_app(shelf, settings),
+        listener,
+        started=lambda: None if quiet else say(f"listening on {_shown(listener, uds)}"),
+        patience=client_timeout,
+        drain=timeout or None,
+    )
 
 
 def _address(host: str | None, port: int | None) -> "Address":

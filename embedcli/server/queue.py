@@ -10,6 +10,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import overload
 
 from embedcli.engine.embedder import Embedder
 from embedcli.records import Embedded, Options
@@ -62,8 +63,7 @@ class Queue:
 
         def enter() -> None:
             try:
-                if not work.dropped:
-                    work.follow(embedder.submit(texts, options))
+                work.follow(embedder.submit(_Awaited(texts, work), options))
             except Exception as error:  # of whatever kind: it belongs to who waits
                 work.fail(error)
             finally:
@@ -189,6 +189,26 @@ class _Work:
             self._done.set_result(self._source.result())
         else:
             self._done.set_exception(error)
+
+
+class _Awaited(Sequence[str]):
+    """Texts that end in an error once nobody awaits their vectors, which ends their tokenising."""
+
+    def __init__(self, texts: Sequence[str], work: _Work) -> None:
+        self._texts = texts
+        self._work = work
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        if self._work.dropped:
+            raise ClientGone
+        return self._texts[place]
 
 
 class Speed:

@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -85,10 +86,18 @@ def _is_dead_socket(path: Path) -> bool:
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
-def serve(app: Starlette, listener: socket.socket, *, patience: float, drain: float | None) -> None:
+def serve(
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    started: Callable[[], None],
+    patience: float,
+    drain: float | None,
+) -> None:
     """Serve `app` until SIGINT or SIGTERM, then finish what is under way and return.
 
-    `patience` is how many seconds a client may stall, `drain` how many the end may take.
+    `started` is called once requests are answered. `patience` is how many seconds a client may
+    stall, `drain` how many the end may take.
 
     Raises:
         EmbedError: a model that was to be loaded first could not be.
@@ -106,7 +115,7 @@ def serve(app: Starlette, listener: socket.socket, *, patience: float, drain: fl
         timeout_graceful_shutdown=None if drain is None else int(drain) + 1,
     )
     try:
-        asyncio.run(_Server(config).serve(sockets=[listener]))
+        asyncio.run(_Server(config, started).serve(sockets=[listener]))
     except SystemExit:  # uvicorn's way to say that the start failed
         failure: EmbedError | None = app.state.server.failure
         if failure is None:
@@ -116,6 +125,15 @@ def serve(app: Starlette, listener: socket.socket, *, patience: float, drain: fl
 
 class _Server(uvicorn.Server):
     """Ends by returning. Uvicorn's own raises the signal again, and so dies of it."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self._tell_started()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -182,19 +200,26 @@ class _PatientProtocol(H11Protocol):
             self._taking.cancel()
 
     def _await_head(self) -> None:
-        self._head = self.loop.call_later(self.seconds, self.transport.abort)
+        self._head = self.loop.call_later(self.seconds, self._cut_off)
 
     def _stop_waiting(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head = None
 
+    def _cut_off(self) -> None:
+        """Reset the connection: a plain close would keep what was not taken until it is."""
+        at_once = struct.pack("ii", 1, 0)
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.transport.abort()
+
     def _await_taking(self) -> None:
         left = self.transport.get_write_buffer_size()
 
         def check() -> None:
             if left - self.transport.get_write_buffer_size() < _SLOWEST * self.seconds:
-                self.transport.abort()
+                self._cut_off()
             else:
                 self._await_taking()
 

@@ -91,10 +91,10 @@ def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Serv
         env={**clean, **(env or {})},
     )
     assert process.stderr is not None, "it is a pipe"
-    line = process.stderr.readline().decode()
-    while line.startswith(("warning:", "hint:")):
-        line = process.stderr.readline().decode()
-    assert line.startswith("listening on "), line + process.stderr.read().decode()
+    said = ""
+    while not (line := process.stderr.readline().decode()).startswith("listening on "):
+        said += line
+        assert line, f"it ended: {said}"
     host, _, port = line.rstrip("\n").rpartition("/")[2].rpartition(":")
     try:
         yield Server(process, host, int(port) if port.isdigit() else 0)
