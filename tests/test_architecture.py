@@ -114,7 +114,10 @@ PLAN = {
         "errors server.embedding server.guard server.library server.metrics server.names "
         "server.queue server.residency server.shelf server.wire"
     ),
-    "server.bundled": "engine.embedder errors load server.names server.shelf",
+    "server.local": (
+        "engine.embedder errors load models.cache models.configs models.hashes models.kept "
+        "models.reference models.store server.names server.shelf"
+    ),
     "server.run": "errors",
     "cli.console": "",
     "cli.options": "errors records",
@@ -148,8 +151,8 @@ PLAN = {
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
     "cli.serve": (
-        "cli.console cli.options errors server.address server.app server.bundled server.duration "
-        "server.guard server.metrics server.names server.run"
+        "cli.console cli.options errors server.address server.app server.duration server.guard "
+        "server.local server.metrics server.names server.run"
     ),
     "cli.app": (
         "cli.cache cli.file cli.list cli.pull cli.rm cli.serve cli.show cli.similar cli.text"

@@ -187,7 +187,7 @@ def serve(
 
       embed serve --host 0.0.0.0 --api-key-file key.txt --log-format json
     """
-    from embedcli.server import address, bundled, run
+    from embedcli.server import address, local, run
     from embedcli.server.app import Settings, create_app
     from embedcli.server.guard import Door, Limits
 
@@ -208,7 +208,7 @@ def serve(
         preload=_preload(models or ()),
         may_change=loopback or allow_changes,
     )
-    shelf = bundled.shelf(threads=threads, device=device)
+    shelf = local.shelf(threads=threads, device=device)
     listener = run.unix_socket(uds) if uds else run.tcp_socket(where.host, where.port)
     _set_up_log(log_format, quiet=quiet)
     if not loopback and door.key is None:

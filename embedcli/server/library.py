@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from embedcli.errors import EmbedError, ModelNotFound
+from embedcli.errors import EmbedError, ModelNotFound, OutputError
 from embedcli.server import gojson, names, wire
 from embedcli.server.embedding import Desk
 from embedcli.server.guard import JSON
@@ -174,7 +174,10 @@ class LibraryDesk:
 
 
 def _reason(error: EmbedError) -> str:
-    return "file does not exist" if isinstance(error, ModelNotFound) else str(error)
+    if isinstance(error, ModelNotFound):
+        return "file does not exist"
+    # An OutputError names a folder of this machine.
+    return "no room or right to write it" if isinstance(error, OutputError) else str(error)
 
 
 def _pulled(step: Progress) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Residency:
         self._load = load
         self._keep_alive = keep_alive
         self._most = most
-        self._residents: dict[Name, Resident] = {}
+        self._residents: dict[str, Resident] = {}  # by digest: a model may have several names
         self._leaving: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
 
@@ -82,7 +82,7 @@ class Residency:
 
     def release(self, model: ServedModel, keep_alive: float = 0.0) -> bool:
         """Let a loaded model leave `keep_alive` seconds after its last use; False if not loaded."""
-        resident = self._residents.get(model.name)
+        resident = self._residents.get(model.digest)
         if resident is None:
             return False
         resident.keep_alive = keep_alive
@@ -112,11 +112,11 @@ class Residency:
 
     async def _resident(self, model: ServedModel) -> Resident:
         """Return the resident of `model`, making room for it if it is new."""
-        while (resident := self._residents.get(model.name)) is None:
+        while (resident := self._residents.get(model.digest)) is None:
             if len(self._residents) < self._most:
                 loading = asyncio.ensure_future(asyncio.to_thread(self._open, model))
                 resident = Resident(model, loading, self._keep_alive)
-                self._residents[model.name] = resident
+                self._residents[model.digest] = resident
                 loading.add_done_callback(partial(self._loaded, resident))
                 return resident
             idle = [other for other in self._all() if not other.users and other.loading.done()]
@@ -141,7 +141,10 @@ class Residency:
     def _rest(self, resident: Resident) -> None:
         """Start the time that an unused model still stays."""
         _stop(resident)
-        if self._residents.get(resident.model.name) is not resident or not resident.loading.done():
+        if (
+            self._residents.get(resident.model.digest) is not resident
+            or not resident.loading.done()
+        ):
             return
         loop = asyncio.get_running_loop()
         resident.idle_since = loop.time()
@@ -164,8 +167,8 @@ class Residency:
             await asyncio.to_thread(_give_back, resident.embedder)
 
     def _forget(self, resident: Resident) -> None:
-        if self._residents.get(resident.model.name) is resident:
-            del self._residents[resident.model.name]
+        if self._residents.get(resident.model.digest) is resident:
+            del self._residents[resident.model.digest]
         self._tell()
 
     def _tell(self) -> None:

@@ -1,6 +1,6 @@
 """What the server knows of models: their names and facts, and functions that load and fetch them.
 
-A request's name is only ever looked up in `Shelf.models()`, so it can never be a path.
+A request's name is parsed by `names` before any of these sees it, so it can never be a path.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +44,7 @@ class Shelf:
     """The models that are served, and what can be done with them; each function may be slow."""
 
     models: Callable[[], Sequence[ServedModel]]
+    find: Callable[[Name], ServedModel | None]  # by any name, listed or not
     load: Callable[[ServedModel], Embedder]
     pull: Callable[[Name], Iterator[Progress]]
     delete: Callable[[ServedModel], None]
@@ -70,4 +71,9 @@ class Library:
         """Look for the model called `name`, in any case unless told otherwise; may be slow."""
         models = self.models()
         folded = [model for model in models if model.name.folded() == name.folded()]
-        return self.known(name) or (folded[0] if any_case and folded else None)
+        if name in self._known or (any_case and folded):
+            return self._known.get(name) or folded[0]
+        found = self._shelf.find(name) if any_case or name == name.folded() else None
+        if found is not None:
+            self._known[name] = found
+        return found

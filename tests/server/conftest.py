@@ -43,7 +43,10 @@ def shelf_of(
         for completed in (0, 5, 10):
             yield Progress("0123456789ab", total=10, completed=completed)
 
-    return Shelf(lambda: list(here), load, pull, here.remove)
+    def find(name: Name) -> ServedModel | None:
+        return next((model for model in here if model.name == name), None)
+
+    return Shelf(lambda: list(here), find, load, pull, here.remove)
 
 
 @contextmanager
