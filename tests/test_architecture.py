@@ -43,7 +43,8 @@ PLAN = {
     "engine.pooling": "models.spec records",
     "engine.dense": "errors models.safetensors models.spec records",
     "engine.batches": "records",
-    "engine.runs": "engine.batches engine.tokens errors models.spec records",
+    "engine.asked": "errors models.spec records",
+    "engine.runs": "engine.asked engine.batches engine.tokens errors models.spec records",
     "engine.embedder": (
         "engine.batches engine.dense engine.pooling engine.runs engine.session engine.tokens "
         "models.spec records"
@@ -81,16 +82,15 @@ PLAN = {
     "journal": "errors",
     "engine.windows": "engine.tokens errors",
     "engine.machine": "engine.session",
-    "provenance": "engine.runs models.hashes models.spec records",
+    "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
     "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
-    "pipeline": (
-        "engine.embedder engine.windows errors formats.outputs formats.record journal records"
-    ),
+    "embeds": "models.spec records",
+    "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
     "job": (
-        "engine.embedder engine.session engine.windows formats.inputs formats.outputs "
-        "formats.record formats.shape formats.streams journal pipeline provenance records"
+        "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "
+        "formats.shape formats.streams journal pipeline provenance records"
     ),
     "server.address": "",
     "server.gojson": "errors",
@@ -119,10 +119,11 @@ PLAN = {
         "models.reference models.store server.names server.shelf"
     ),
     "server.run": "errors",
+    "remote": "engine.asked errors models.spec records",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
-    "cli.start": "cli.console cli.fetching engine.embedder load models.store",
+    "cli.start": "cli.console cli.fetching embeds engine.embedder errors load models.store remote",
     "cli.pull": (
         "cli.console cli.fetching cli.options errors models.cache models.reference models.store"
     ),
@@ -142,13 +143,13 @@ PLAN = {
         "pipeline places records similar"
     ),
     "cli.file": (
-        "cli.console cli.estimate cli.options cli.progress cli.start engine.embedder engine.runs "
-        "engine.windows errors formats.inputs formats.outputs formats.shape formats.streams job "
-        "pipeline records"
+        "cli.console cli.estimate cli.options cli.progress cli.start embeds engine.asked "
+        "engine.embedder engine.windows errors formats.inputs formats.outputs formats.shape "
+        "formats.streams job pipeline records"
     ),
     "cli.text": (
-        "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
-        "formats.npy formats.ollama formats.record formats.sources formats.streams records"
+        "cli.console cli.options cli.start embeds errors formats.jsonl formats.lines formats.npy "
+        "formats.ollama formats.record formats.sources formats.streams records"
     ),
     "cli.serve": (
         "cli.console cli.options errors server.address server.app server.duration server.guard "

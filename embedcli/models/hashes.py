@@ -22,9 +22,13 @@ def sha256(path: Path) -> str:
 def of_model(spec: ModelSpec) -> dict[str, str]:
     """Return the hash of each file that vectors depend on: the graph, its weights, the tokenizer.
 
+    Of a model on a server, what the server gives in their place.
+
     Raises:
         ModelError: the graph is damaged.
     """
+    if spec.digest is not None:
+        return {"server": spec.digest}
     weights = [spec.graph.parent / location for location in graph.read(spec.graph).external]
     files = [spec.graph, *weights, spec.tokenizer]
     return {str(file.relative_to(spec.folder)): sha256(file) for file in files}

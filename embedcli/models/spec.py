@@ -70,6 +70,7 @@ class ModelSpec:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     context: int | None = None  # what the graph can take, where that is more than `max_tokens`
+    digest: str | None = None  # of a model on a server, whose files are not here
     revision: str | None = None  # the commit of the hub repo
     size: int = 0  # bytes of the graph and its weights
     output: str = "last_hidden_state"  # the graph's output to ask for

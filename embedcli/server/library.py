@@ -230,6 +230,7 @@ def _shown(model: ServedModel) -> dict[str, Any]:
         "general.parameter_count": model.parameters,
         f"{family}.context_length": model.context_length,
         f"{family}.embedding_length": model.dimensions,
+        "embedcli.digest": model.digest,
         "embedcli.max_tokens": model.max_tokens,
         "embedcli.prompts": dict(model.prompts),
         "embedcli.default_prompt": model.default_prompt,

@@ -72,6 +72,7 @@ def test_show_gives_the_facts_that_clients_read(client: TestClient, key: str) ->
         "general.parameter_count": 24,
         "bert.context_length": 8,
         "bert.embedding_length": 3,
+        "embedcli.digest": "ab" * 32,
         "embedcli.max_tokens": 8,
         "embedcli.prompts": {"query": "red "},
     }
