@@ -12,6 +12,7 @@ class Embeds(Protocol):
     """A model that is ready to embed; `engine.embedder.Embedder` says what each of these does."""
 
     spec: ModelSpec
+    threads: int  # cores of this machine that the work may use
 
     def embed(self, texts: Sequence[str], options: Options = ...) -> Vectors:
         """Return the vectors (N, D) float32 of `texts`."""

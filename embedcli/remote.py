@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import orjson
 
-from embedcli.engine import asked
+from embedcli.engine import asked, cores
 from embedcli.errors import (
     EmbedError,
     ModelError,
@@ -64,6 +64,7 @@ class Remote:
         info: Mapping[str, Any] = facts.get("model_info") or {}
         self._ours = "embedcli.max_tokens" in info
         self.spec = _spec(model, facts, info)
+        self.threads = cores.allowed()
         self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="embed-remote")
 
     def load(self) -> None:

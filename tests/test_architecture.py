@@ -119,7 +119,7 @@ PLAN = {
         "models.reference models.store server.names server.shelf"
     ),
     "server.run": "errors",
-    "remote": "engine.asked errors models.spec records",
+    "remote": "engine.asked engine.cores errors models.spec records",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
@@ -138,9 +138,9 @@ PLAN = {
     "cli.cache": "cache cli.console places",
     "cli.ranking": "candidates comparison similar",
     "cli.similar": (
-        "cache cli.console cli.options cli.progress cli.ranking cli.start comparison "
-        "engine.embedder engine.machine errors formats.inputs formats.streams models.hashes "
-        "pipeline places records similar"
+        "cache cli.console cli.options cli.progress cli.ranking cli.start comparison embeds "
+        "engine.machine errors formats.inputs formats.streams models.hashes pipeline places "
+        "records similar"
     ),
     "cli.file": (
         "cli.console cli.estimate cli.options cli.progress cli.start embeds engine.asked "

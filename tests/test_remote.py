@@ -109,6 +109,12 @@ def test_a_file_gives_the_same_rows_here_and_there(server: Server, tmp_path: Pat
     assert Path(here).read_bytes() == Path(there).read_bytes()
 
 
+def test_what_is_closest_is_the_same_here_and_there(server: Server) -> None:
+    asked = ("similar", "a cat sat", "a dog slept", "a share fell", "-f", "jsonl")
+    there = embed(*asked, "--server", server.url)
+    assert (there.code, there.out) == (0, embed(*asked).out)
+
+
 def test_a_unix_socket_serves_as_well(tmp_path: Path) -> None:
     path = tmp_path / "embed.sock"
     with serving("--uds", str(path)):
