@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from embedcli import __version__
-from embedcli.engine.embedder import Embedder
+from embedcli.embeds import Embeds
 from embedcli.engine.session import VERSION
 from embedcli.engine.windows import Windows
 from embedcli.formats import inputs, outputs, streams
@@ -28,7 +28,7 @@ class Job:
 
     inputs: Sequence[str]  # as typed
     reading: Reading
-    embedder: Embedder
+    embedder: Embeds
     options: Options
     shape: Shape
     windows: Windows | None

@@ -1,6 +1,6 @@
 """What vectors were made by: enough to tell whether others may be compared with them."""
 
-from embedcli.engine.runs import limit, prefix
+from embedcli.engine.asked import limit, prefix
 from embedcli.models import hashes
 from embedcli.models.spec import ModelSpec
 from embedcli.records import Options

@@ -45,7 +45,8 @@ PLAN = {
     "engine.pooling": "models.spec records",
     "engine.dense": "errors models.safetensors models.spec records",
     "engine.batches": "records",
-    "engine.runs": "engine.batches engine.tokens errors models.spec records",
+    "engine.asked": "errors models.spec records",
+    "engine.runs": "engine.asked engine.batches engine.tokens errors models.spec records",
     "engine.embedder": (
         "engine.batches engine.dense engine.pooling engine.runs engine.session engine.tokens "
         "models.spec records"
@@ -70,9 +71,7 @@ PLAN = {
         "formats.sources records"
     ),
     "formats.csv": "errors formats.fields formats.record formats.sources",
-    "formats.parquet": (
-        "errors formats.fields formats.record formats.shape formats.sources records"
-    ),
+    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources records",
     "formats.npy": "formats.record records",
     "formats.ollama": "records",
     "formats.inputs": (
@@ -86,21 +85,48 @@ PLAN = {
     "journal": "errors",
     "engine.windows": "engine.tokens errors",
     "engine.machine": "engine.session",
-    "provenance": "engine.runs models.hashes models.spec records",
+    "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
-    "comparison": ("candidates errors formats.inputs formats.stored models.spec records similar"),
-    "pipeline": (
-        "engine.embedder engine.windows errors formats.outputs formats.record journal records"
-    ),
+    "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
+    "embeds": "models.spec records",
+    "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
     "job": (
-        "engine.embedder engine.session engine.windows formats.inputs formats.outputs "
-        "formats.record formats.shape formats.streams journal pipeline provenance records"
+        "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "
+        "formats.shape formats.streams journal pipeline provenance records"
     ),
+    "server.address": "",
+    "server.gojson": "errors",
+    "server.metrics": "server.gojson",
+    "server.duration": "errors server.gojson",
+    "server.names": "",
+    "server.wire": "errors records server.duration server.gojson server.names",
+    "server.openai": "records server.gojson server.wire",
+    "server.guard": "errors formats.sources server.gojson server.metrics server.openai server.wire",
+    "server.queue": "engine.embedder records server.wire",
+    "server.shelf": "engine.embedder server.names",
+    "server.residency": "engine.embedder server.names server.shelf",
+    "server.embedding": (
+        "engine.embedder errors formats.ollama records server.gojson server.guard server.metrics "
+        "server.openai server.queue server.residency server.shelf server.wire"
+    ),
+    "server.library": (
+        "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
+    ),
+    "server.app": (
+        "errors server.embedding server.guard server.library server.metrics server.names "
+        "server.queue server.residency server.shelf server.wire"
+    ),
+    "server.local": (
+        "engine.embedder errors load models.cache models.configs models.hashes models.kept "
+        "models.reference models.store server.names server.shelf"
+    ),
+    "server.run": "errors",
+    "remote": "engine.asked engine.cores errors models.spec records",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
-    "cli.start": "cli.console cli.fetching engine.embedder load models.store",
+    "cli.start": "cli.console cli.fetching embeds engine.embedder errors load models.store remote",
     "cli.pull": (
         "cli.console cli.fetching cli.options errors models.cache models.reference models.store"
     ),
@@ -120,22 +146,26 @@ PLAN = {
     "cli.cache": "cache cli.console places",
     "cli.ranking": "candidates comparison similar",
     "cli.similar": (
-        "cache cli.console cli.options cli.progress cli.ranking cli.start comparison "
-        "engine.embedder engine.machine errors formats.inputs formats.streams models.hashes "
-        "pipeline places records similar"
+        "cache cli.console cli.options cli.progress cli.ranking cli.start comparison embeds "
+        "engine.machine errors formats.inputs formats.streams models.hashes pipeline places "
+        "records similar"
     ),
     "cli.file": (
-        "cli.console cli.estimate cli.options cli.progress cli.start engine.embedder engine.runs "
-        "engine.windows errors formats.inputs formats.outputs formats.shape formats.streams job "
-        "pipeline records"
+        "cli.console cli.estimate cli.options cli.progress cli.start embeds engine.asked "
+        "engine.embedder engine.windows errors formats.inputs formats.outputs formats.shape "
+        "formats.streams job pipeline records"
     ),
     "cli.text": (
-        "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
-        "formats.npy formats.ollama formats.record formats.sources formats.streams records"
+        "cli.console cli.options cli.start embeds errors formats.jsonl formats.lines formats.npy "
+        "formats.ollama formats.record formats.sources formats.streams records"
+    ),
+    "cli.serve": (
+        "cli.console cli.options errors server.address server.app server.duration server.guard "
+        "server.local server.metrics server.names server.run"
     ),
     "cli.app": (
-        "cli.cache cli.doctor cli.file cli.list cli.pull cli.rm cli.show cli.similar cli.text "
-        "cli.verify"
+        "cli.cache cli.doctor cli.file cli.list cli.pull cli.rm cli.serve cli.show cli.similar "
+        "cli.text cli.verify"
     ),
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
@@ -144,8 +174,11 @@ ONE_DOOR = {
     "onnxruntime": {"engine.session"},
     "tokenizers": {"engine.tokens"},
     "huggingface_hub": {"models.store"},
+    "uvicorn": {"server.run"},
+    "prometheus_client": {"server.metrics"},
+    "zstandard": {"formats.sources"},
 }
-FOLDERS_THAT_KNOW_TYPER = {"cli"}
+FOLDERS = {"typer": "cli", "starlette": "server"}
 
 
 def path(room: str) -> Path:
@@ -190,6 +223,7 @@ def test_a_heavy_package_has_one_door(package: str) -> None:
     assert users <= ONE_DOOR[package]
 
 
-def test_only_the_command_line_knows_typer() -> None:
-    users = {room for room in PLAN if "typer" in imports(room)}
-    assert {room.split(".")[0] for room in users} <= FOLDERS_THAT_KNOW_TYPER
+@pytest.mark.parametrize(("package", "folder"), FOLDERS.items())
+def test_only_one_folder_knows_such_a_package(package: str, folder: str) -> None:
+    users = {room for room in PLAN if package in {name.split(".")[0] for name in imports(room)}}
+    assert {room.split(".")[0] for room in users} <= {folder}

@@ -45,6 +45,15 @@ def test_a_text_alone_has_the_same_bits_in_any_company(
     assert alone.tobytes() == together.tobytes() == streamed.tobytes()
 
 
+def test_a_limit_may_exceed_the_models_own_up_to_what_its_graph_takes(minilm: Embedder) -> None:
+    text = "word " * 600
+    counts = [
+        minilm.submit([text], Options(max_tokens=limit)).result()[0].tokens
+        for limit in (None, 300, 9999)
+    ]
+    assert counts == [256, 300, 512]
+
+
 @pytest.mark.parametrize("words", [1, 40, 200])
 def test_a_text_on_all_cores_has_the_same_bits_as_on_one(minilm: Embedder, words: int) -> None:
     text = "sky " * words

@@ -11,6 +11,7 @@ from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
 from embedcli.cli.rm import rm
+from embedcli.cli.serve import serve
 from embedcli.cli.show import show
 from embedcli.cli.similar import similar
 from embedcli.cli.text import text
@@ -51,3 +52,4 @@ app.command()(rm)
 app.command()(doctor)
 app.command()(verify)
 app.add_typer(cache.app, name="cache")
+app.command()(serve)

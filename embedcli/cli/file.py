@@ -14,7 +14,7 @@ from embedcli.cli.start import embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from embedcli.engine.embedder import Embedder
+    from embedcli.embeds import Embeds
     from embedcli.engine.windows import Windows
     from embedcli.pipeline import Tally
     from embedcli.records import Options
@@ -98,6 +98,7 @@ def file(
     threads: options.Threads = None,
     device: options.Device = "cpu",
     offline: options.Offline = False,
+    server: options.Server = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Embed files of any size: lines, JSONL, CSV, TSV or Parquet, each plain or compressed.
@@ -140,6 +141,7 @@ def file(
         device=device,
         offline=offline,
         quiet=quiet,
+        server=server,
     )
     windows = _windows(embedder, wanted, chunk, overlap)
     skip = on_error is OnError.SKIP
@@ -175,7 +177,7 @@ def _target(output: str, inputs: list[str]) -> Path:
 
 
 def _windows(
-    embedder: "Embedder", wanted: "Options", chunk: int | None, overlap: int
+    embedder: "Embeds", wanted: "Options", chunk: int | None, overlap: int
 ) -> "Windows | None":
     """Return how texts are cut into windows, if they are to be.
 
@@ -186,14 +188,17 @@ def _windows(
         if overlap:
             raise UsageError("--overlap needs windows that overlap", hint="add --chunk N")
         return None
-    from embedcli.engine import runs
+    from embedcli.engine import asked
+    from embedcli.engine.embedder import Embedder
     from embedcli.engine.windows import Windows
 
+    if not isinstance(embedder, Embedder):
+        raise UsageError("--chunk needs the model's tokenizer, which stays on the server")
     spec = embedder.spec
     windows = Windows(
-        embedder.tokenizer, prefix=runs.prefix(spec, wanted), size=chunk, overlap=overlap
+        embedder.tokenizer, prefix=asked.prefix(spec, wanted), size=chunk, overlap=overlap
     )
-    windows.check(runs.limit(spec, wanted))
+    windows.check(asked.limit(spec, wanted))
     return windows
 
 

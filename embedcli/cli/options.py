@@ -53,6 +53,15 @@ Pooling = Annotated[
     str | None,
     typer.Option("--pooling", metavar="mean|cls|last", help="For a model that does not say."),
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="EMBED_SERVER",
+        help="Let this server do the work: http://host:port or unix:/path.",
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Never open a socket.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
 Output = Annotated[

@@ -16,7 +16,7 @@ from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
     from embedcli.comparison import Comparison, Engine, Match
-    from embedcli.engine.embedder import Embedder
+    from embedcli.embeds import Embeds
     from embedcli.pipeline import Tally
     from embedcli.records import Embedded
 
@@ -74,6 +74,7 @@ def similar(
     threads: options.Threads = None,
     device: options.Device = "cpu",
     offline: options.Offline = False,
+    server: options.Server = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Print nothing: the exit code tells.")
     ] = False,
@@ -111,6 +112,7 @@ def similar(
         device=device,
         offline=offline,
         quiet=quiet,
+        server=server,
     )
     from embedcli.comparison import Comparison
     from embedcli.formats import streams
@@ -122,7 +124,8 @@ def similar(
         comparison = Comparison(
             embedder.spec,
             embedder,
-            _remembering(embedder, device) if cache and inputs else embedder,
+            # Vectors of a server are computed on a machine of which nothing is known here.
+            _remembering(embedder, device) if cache and inputs and server is None else embedder,
             wanted,
             Reading(field=field, nul=null),
             compared,
@@ -168,7 +171,7 @@ def _standard_input(*, quiet: bool) -> str:
     return "-"
 
 
-def _remembering(embedder: "Embedder", device: str) -> "Engine":
+def _remembering(embedder: "Embeds", device: str) -> "Engine":
     """Return the embedder behind a memory of what it computed before."""
     from embedcli import places
     from embedcli.cache import Cached, Store

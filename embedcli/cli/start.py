@@ -14,20 +14,24 @@ from typing import TYPE_CHECKING
 import typer
 
 from embedcli.cli.console import DYNAMIC, say
+from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from embedcli.embeds import Embeds
     from embedcli.engine.embedder import Embedder
 
 _COMMANDS = {"text", "file", "similar"}
 _OTHERWISE = (
-    "-m", "--model", "--onnx-file", "--pooling", "--threads", "--device", "-h", "--help",
+    "-m", "--model", "--onnx-file", "--pooling", "--threads", "--device", "--server",
+    "-h", "--help",
 )  # fmt: skip
+_VARIABLES = {"EMBED_MODEL", "EMBED_SERVER"}
 _DEFAULT = "all-minilm"
 
 
 def begin(arguments: Sequence[str]) -> "Future[Embedder] | None":
     """Begin to load the default model, where `arguments` can mean nothing else."""
-    if not arguments or arguments[0] not in _COMMANDS or "EMBED_MODEL" in os.environ:
+    if not arguments or arguments[0] not in _COMMANDS or _VARIABLES & os.environ.keys():
         return None
     if any(argument.startswith(_OTHERWISE) for argument in arguments):
         return None
@@ -58,8 +62,15 @@ def embedder_for(
     device: str,
     offline: bool,
     quiet: bool,
-) -> "Embedder":
-    """Return the model that a command asks for: the one begun, or another."""
+    server: str | None,
+) -> "Embeds":
+    """Return the model that a command asks for: the one begun, another, or one on a server."""
+    if server is not None:
+        if onnx_file is not None or pooling is not None or offline:
+            raise UsageError("--onnx-file, --pooling and --offline have no say with --server")
+        from embedcli.remote import Remote
+
+        return Remote(server, model, key=os.environ.get("EMBED_API_KEY"))
     from embedcli.cli.fetching import shown
     from embedcli.load import load
     from embedcli.models import store

@@ -14,7 +14,7 @@ from embedcli.cli.start import embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from embedcli.engine.embedder import Embedder
+    from embedcli.embeds import Embeds
     from embedcli.records import Embedded, Options
 
 
@@ -48,6 +48,7 @@ def text(
     threads: options.Threads = None,
     device: options.Device = "cpu",
     offline: options.Offline = False,
+    server: options.Server = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Embed texts, or the lines of standard input.
@@ -85,6 +86,7 @@ def text(
         device=device,
         offline=offline,
         quiet=quiet,
+        server=server,
     )
     loaded = time.perf_counter_ns()
     with streams.sink(output) as file:
@@ -109,7 +111,7 @@ def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
 
 
 def _embed(
-    embedder: "Embedder", texts: Iterable[str], wanted: "Options"
+    embedder: "Embeds", texts: Iterable[str], wanted: "Options"
 ) -> Iterator[tuple[str, "Embedded"]]:
     """Yield each text with its vector, in order."""
     if isinstance(texts, list):

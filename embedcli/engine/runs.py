@@ -12,9 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
+from embedcli.engine import asked
 from embedcli.engine.batches import Job, Kind, Submission
 from embedcli.engine.tokens import Tokenizer
-from embedcli.errors import UsageError, VectorError
+from embedcli.errors import VectorError
 from embedcli.models.spec import ModelSpec
 from embedcli.records import Embedded, Options, Tokens, Vector
 
@@ -78,10 +79,10 @@ class Run:
         self._lone = lone
         self._submission = Submission()
         self._slots: dict[bytes, Slot] = {}
-        self._prefix = prefix(spec, options)
+        self._prefix = asked.prefix(spec, options)
         self._left_out = 0 if spec.include_prompt else worker.tokenizer.prompt(self._prefix)
-        self._limit = limit(spec, options)
-        self._dimensions = _dimensions(spec, options)
+        self._limit = asked.limit(spec, options)
+        self._dimensions = asked.dimensions(spec, options)
         self._truncate = options.truncate
         self._normalize = options.normalize
 
@@ -255,48 +256,3 @@ class _Window:
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-
-def prefix(spec: ModelSpec, options: Options) -> str:
-    """Return what is put before every text.
-
-    Raises:
-        UsageError: the model has no prompt of that name.
-    """
-    if options.prefix is not None:
-        return options.prefix
-    name = options.prompt if options.prompt is not None else spec.default_prompt
-    if name is None:
-        return ""
-    if name not in spec.prompts:
-        known = ", ".join(f"`{prompt}`" for prompt in spec.prompts)
-        raise UsageError(
-            f"`{spec.name}` has no prompt `{name}`: it has {known or 'none'}",
-            hint="give the words themselves with --prefix",
-        )
-    return spec.prompts[name]
-
-
-def limit(spec: ModelSpec, options: Options) -> int:
-    """Return how many tokens a text may have.
-
-    Raises:
-        UsageError: none at all are asked for.
-    """
-    if options.max_tokens is None:
-        return spec.max_tokens
-    if options.max_tokens < 1:
-        raise UsageError(f"a limit of {options.max_tokens} tokens is not possible: the least is 1")
-    return min(options.max_tokens, spec.max_tokens)
-
-
-def _dimensions(spec: ModelSpec, options: Options) -> int | None:
-    wanted = options.dimensions
-    if wanted is None or wanted == spec.dimensions:
-        return None
-    if not 1 <= wanted < spec.dimensions:
-        raise UsageError(
-            f"{wanted} dimensions are not possible: `{spec.name}` has {spec.dimensions}",
-            hint=f"ask for 1 to {spec.dimensions}",
-        )
-    return wanted

@@ -6,6 +6,8 @@ import orjson
 
 from embedcli.records import Embedded
 
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
+
 
 def document(
     model: str, embedded: Sequence[Embedded], *, total_duration: int, load_duration: int
@@ -15,9 +17,12 @@ def document(
     As in Ollama's own, counters are left out where there was no text (`api/types.go`,
     `EmbedResponse`).
     """
-    fields: dict[str, object] = {"model": model, "embeddings": [row.vector for row in embedded]}
-    if embedded:
-        fields["total_duration"] = total_duration
-        fields["load_duration"] = load_duration
-        fields["prompt_eval_count"] = sum(row.tokens for row in embedded)
-    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    # A vector a call: orjson holds the interpreter's lock, and a server has other requests, too.
+    vectors = b",".join(orjson.dumps(row.vector, option=_NUMPY) for row in embedded)
+    counters = {
+        "total_duration": total_duration,
+        "load_duration": load_duration,
+        "prompt_eval_count": sum(row.tokens for row in embedded),
+    }
+    tail = b"," + orjson.dumps(counters)[1:] if embedded else b"}"
+    return b'{"model":%b,"embeddings":[%b]%b' % (orjson.dumps(model), vectors, tail)

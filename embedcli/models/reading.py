@@ -118,6 +118,7 @@ def _spec(
         dense=sources.keep("dense", ((), GRAPH) if pooled else _dense(model)),
         dimensions=sources.keep("dimensions", _dimensions(model, output, pooled, len(ways))),
         max_tokens=sources.keep("max_tokens", _max_tokens(model)),
+        context=_positions(model.config),
         pad_id=sources.keep("pad_id", _pad_id(model)),
         lowercase=sources.keep("lowercase", _lowercase(model)),
         include_prompt=sources.keep("include_prompt", _include_prompt(model)),

@@ -69,6 +69,8 @@ class ModelSpec:
     normalize: bool = True  # what the model's own pipeline does; `Options` decides what is done
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    context: int | None = None  # what the graph can take, where that is more than `max_tokens`
+    digest: str | None = None  # of a model on a server, whose files are not here
     revision: str | None = None  # the commit of the hub repo
     weights: tuple[Path, ...] = ()  # files beside the graph that hold its weights
     size: int = 0  # bytes of the graph and its weights

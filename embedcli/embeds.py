@@ -1,0 +1,30 @@
+"""What the commands need of a model, wherever it runs: here, or on a server."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from embedcli.models.spec import ModelSpec
+from embedcli.records import Embedded, Options, Vectors
+
+
+class Embeds(Protocol):
+    """A model that is ready to embed; `engine.embedder.Embedder` says what each of these does."""
+
+    spec: ModelSpec
+    threads: int  # cores of this machine that the work may use
+
+    def embed(self, texts: Sequence[str], options: Options = ...) -> Vectors:
+        """Return the vectors (N, D) float32 of `texts`."""
+
+    def submit(self, texts: Sequence[str], options: Options = ...) -> Future[list[Embedded]]:
+        """Return a future of the vectors of `texts`, with their receipts."""
+
+    def stream(self, texts: Iterable[str], options: Options = ...) -> Iterator[Embedded]:
+        """Yield the vectors of any number of texts, in order, as they come."""
+
+    def load(self) -> None:
+        """Make ready now, rather than with the first text."""
+
+    def close(self) -> None:
+        """Give back what is held."""

@@ -1,0 +1,239 @@
+"""The web application: which path leads where, and what becomes of errors."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from embedcli.errors import (
+    EmbedError,
+    InputError,
+    ModelError,
+    ModelNotFound,
+    NetworkError,
+    OutputError,
+    UsageError,
+    code_for,
+)
+from embedcli.server.embedding import Desk, Embedding
+from embedcli.server.guard import JSON, Door, Guard, Limits, refuse
+from embedcli.server.library import LibraryDesk
+from embedcli.server.metrics import Metrics, RequestLog, log, note
+from embedcli.server.names import Name
+from embedcli.server.queue import ClientGone, Queue
+from embedcli.server.residency import Residency
+from embedcli.server.shelf import Library, Shelf
+from embedcli.server.wire import Refusal
+
+# What an error means that no endpoint has put into the contract's words. Its own words may name
+# paths of this machine, so only the log gets them.
+STATUSES: dict[type[EmbedError], int] = {
+    UsageError: 400,
+    InputError: 400,
+    ModelNotFound: 404,
+    ModelError: 500,
+    NetworkError: 502,
+    OutputError: 507,
+}
+_MEANINGS = {
+    400: "the request cannot be served",
+    404: "model not found",
+    500: "the model could not be loaded or run",
+    502: "the model hub cannot be reached",
+    507: "the disk cannot take the model",
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a server behaves."""
+
+    door: Door = field(default_factory=Door)
+    limits: Limits = field(default_factory=Limits)
+    keep_alive: float = 300.0  # seconds; infinity for ever
+    most_models: int = 3
+    most_tokens: int = 2_000_000  # waiting for one model
+    timeout: float | None = 600.0  # seconds
+    preload: Sequence[Name] = ()
+    may_change: bool = True  # models may be pulled and deleted over HTTP
+
+
+class State:
+    """Whether the server takes work."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.failure: EmbedError | None = None  # why the server did not start
+
+
+class Methods:
+    """A path's endpoints by method; the others are refused in Go's words."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the endpoint of the request's method."""
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            allow = {"Allow": ", ".join(self._endpoints)}
+            response: Response = PlainTextResponse("405 method not allowed", 405, allow)
+        else:
+            response = await endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+def create_app(shelf: Shelf, settings: Settings) -> Starlette:
+    """Return the application that serves the models on `shelf`."""
+    residency = Residency(shelf.load, keep_alive=settings.keep_alive, most=settings.most_models)
+    queue = Queue(most_tokens=settings.most_tokens)
+    metrics, state = Metrics(), State()
+    desk = Desk(Library(shelf), residency, queue, metrics, settings.limits, settings.timeout)
+    table = _table(desk, LibraryDesk(desk, shelf, may_change=settings.may_change), state)
+    paths = {path: Methods(endpoints) for path, endpoints in table.items()}
+    app = Starlette(
+        routes=[Route(path, methods) for path, methods in paths.items()],
+        middleware=[
+            Middleware(RequestLog, metrics=metrics, known=paths.__contains__),
+            Middleware(Guard, door=settings.door),
+        ],
+        exception_handlers={
+            Refusal: _refused,
+            EmbedError: _failed,
+            ClientGone: _gone,
+            ClientDisconnect: _gone,
+            HTTPException: _not_found(paths),
+            Exception: _broken,
+        },
+        lifespan=_lifespan(desk, settings.preload, state),
+    )
+    app.router.redirect_slashes = False  # Go redirects otherwise
+    app.state.server = state
+    return app
+
+
+def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str, Endpoint]]:
+    """Return the endpoints by path and method."""
+    embedding = Embedding(desk)
+    document = (resources.files("embedcli.server") / "openapi.json").read_bytes()
+
+    async def root(_: Request) -> Response:
+        return PlainTextResponse("Ollama is running")
+
+    async def health(_: Request) -> Response:
+        return Response(b'{"status":"ok"}', media_type=JSON)
+
+    async def ready(_: Request) -> Response:
+        if state.ready:
+            return Response(b'{"status":"ready"}', media_type=JSON)
+        return Response(b'{"status":"not ready"}', 503, media_type=JSON)
+
+    async def counters(_: Request) -> Response:
+        embedders = desk.residency.embedders()
+        waiting = {str(name): desk.queue.waiting(model) for name, model in embedders.items()}
+        page = desk.metrics.page(waiting)
+        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(_: Request) -> Response:
+        return Response(document, media_type=JSON)
+
+    return {
+        "/": _read(root),
+        "/api/version": _read(library.version),
+        "/api/tags": _read(library.tags),
+        "/api/ps": {"GET": library.ps},
+        "/api/embed": {"POST": embedding.embed},
+        "/api/embeddings": {"POST": embedding.embeddings},
+        "/api/show": {"POST": library.show},
+        "/api/pull": {"POST": library.pull},
+        "/api/delete": {"DELETE": library.delete},
+        "/api/generate": {"POST": library.generate},
+        "/api/chat": {"POST": library.chat},
+        "/v1/embeddings": {"POST": embedding.openai},
+        "/v1/models": {"GET": library.openai_models},
+        "/v1/models/{model}": {"GET": library.openai_model},
+        "/health": _read(health),
+        "/ready": _read(ready),
+        "/metrics": {"GET": counters},
+        "/openapi.json": {"GET": openapi},
+    }
+
+
+def _read(endpoint: Endpoint) -> dict[str, Endpoint]:
+    return {"HEAD": endpoint, "GET": endpoint}
+
+
+def _lifespan(
+    desk: Desk, preload: Sequence[Name], state: State
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            await _preload(desk, preload)
+        except EmbedError as error:
+            state.failure = error
+            raise
+        state.ready = True
+        yield
+        state.ready = False
+        await desk.residency.close()
+        desk.queue.close()
+
+    return lifespan
+
+
+async def _preload(desk: Desk, wanted: Sequence[Name]) -> None:
+    for name in wanted:
+        model = desk.library.find(name)
+        if model is None:
+            raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name}")
+        async with desk.residency.using(model):
+            log.info("loaded %s", name)
+
+
+async def _refused(http: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    if error.reason:
+        note(http.scope, {"reason": error.reason})
+    return refuse(http.url.path, error)
+
+
+async def _failed(http: Request, error: Exception) -> Response:
+    assert isinstance(error, EmbedError)
+    note(http.scope, {"reason": str(error)})
+    status = code_for(error, STATUSES)
+    return refuse(http.url.path, Refusal(status, _MEANINGS[status]))
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)
+
+
+async def _broken(http: Request, error: Exception) -> Response:
+    """Answer for a bug, whose traceback goes to the log alone."""
+    log.error("a bug", exc_info=error)
+    return refuse(http.url.path, Refusal(500, "internal server error"))
+
+
+def _not_found(paths: Mapping[str, Methods]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return the answer for a path that is none, or is one but for a slash at its end."""
+
+    async def answer(http: Request, _: Exception) -> Response:
+        path = http.scope["path"]
+        if path.endswith("/") and path.rstrip("/") in paths:
+            status = 301 if http.method == "GET" else 307
+            query = f"?{http.url.query}" if http.url.query else ""
+            return RedirectResponse(path.rstrip("/") + query, status)
+        return PlainTextResponse("404 page not found", 404)
+
+    return answer

@@ -1,0 +1,240 @@
+"""The three endpoints that embed: `/api/embed`, the older `/api/embeddings`, and OpenAI's.
+
+Each makes its checks in the order in which Ollama makes them, since that decides which error wins.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter_ns
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from embedcli.engine.embedder import Embedder
+from embedcli.errors import EmbedError, ModelError, TextTooLong, VectorError
+from embedcli.formats import ollama
+from embedcli.records import Embedded, Options
+from embedcli.server import gojson, guard, openai, wire
+from embedcli.server.metrics import Metrics, note
+from embedcli.server.queue import Queue
+from embedcli.server.residency import Residency
+from embedcli.server.shelf import Library, ServedModel
+from embedcli.server.wire import Extension, Fields, Refusal, Struct
+
+T = TypeVar("T")
+
+_OPENAI_JSON = "application/json"
+
+_LARGE_BODY = 32 * 1024  # bytes; a larger one is parsed off the event loop
+_LARGE_REPLY = 8  # vectors; more are written off the event loop
+_SMALLEST_CONTEXT = 4  # tokens: what Ollama's runner makes of a `num_ctx` of 0 or less
+_MISSPELT = "`input` was sent, but this endpoint reads `prompt`: /api/embed reads `input`"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A request that has passed all checks which need no loaded model."""
+
+    model: ServedModel
+    texts: list[str]
+    truncate: bool = True
+    dimensions: int = 0
+    num_ctx: int | None = None
+    keep_alive: float | None = None
+    ours: Extension = field(default_factory=Extension)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the endpoints work with."""
+
+    library: Library
+    residency: Residency
+    queue: Queue
+    metrics: Metrics
+    limits: guard.Limits
+    timeout: float | None  # seconds from a request's last byte to its answer
+
+    async def fields(self, http: Request, struct: Struct) -> Fields:
+        """Read the request's body as `struct`."""
+        body = await guard.body(http, self.limits)
+        if struct is wire.OPENAI and http.headers.get("content-encoding") == "zstd":
+            body = await asyncio.to_thread(guard.unpacked, body, self.limits)
+        return await _off_loop(lambda: wire.decode(struct, body), large=len(body) > _LARGE_BODY)
+
+    async def find(self, fields: Fields, *, empty: Refusal, any_case: bool = True) -> ServedModel:
+        """Return the model that the request names.
+
+        Raises:
+            Refusal: `empty` for no name, 400 for an impossible one, 404 for an unknown one.
+        """
+        name = wire.model_name(fields, empty=empty)
+        model = self.library.known(name)
+        if model is None:
+            model = await asyncio.to_thread(self.library.find, name, any_case=any_case)
+        if model is None:
+            asked = gojson.quote(fields["model"])
+            raise Refusal(404, f"model {asked} not found, try pulling it first")
+        return model
+
+    async def run(self, http: Request, work: Work) -> tuple[list[Embedded], int]:
+        """Return the vectors of `work` in order, and when its model was ready (nanoseconds).
+
+        Raises:
+            Refusal: in the contract's words.
+            ClientGone: nobody waits any more.
+        """
+        note(http.scope, {"model": str(work.model.name), "texts": len(work.texts)})
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self.residency.using(work.model, work.keep_alive) as embedder,
+            ):
+                ready = perf_counter_ns()
+                results = await self._results(http, work, embedder) if work.texts else []
+        except TimeoutError:
+            raise Refusal(
+                503, wire.BUSY, headers={"Retry-After": "1"}, reason="the deadline has passed"
+            ) from None
+        tokens = sum(result.tokens for result in results)
+        cut = sum(result.truncated for result in results)
+        note(http.scope, {"tokens": tokens, "truncated": cut})
+        name = str(work.model.name)
+        self.metrics.embedded(name, texts=len(results), tokens=tokens, truncated=cut)
+        return results, ready
+
+    async def _results(self, http: Request, work: Work, embedder: Embedder) -> list[Embedded]:
+        options = _options(work, embedder)
+        try:
+            return await self.queue.run(embedder, work.texts, options, gone=partial(_gone, http))
+        except Refusal:
+            raise
+        except EmbedError as error:
+            raise _worded(error, work) from error
+
+
+def _options(work: Work, embedder: Embedder) -> Options:
+    """Return the engine's options for `work`.
+
+    Raises:
+        Refusal: 400, the limit leaves no room for a text.
+    """
+    limit, spec = work.num_ctx, embedder.spec
+    if limit is not None and 0 < limit <= embedder.tokenizer.special_tokens:
+        raise Refusal(400, wire.NO_ROOM)
+    starved = limit is not None and limit <= 0
+    return Options(
+        prompt=work.ours.prompt,
+        prefix=work.ours.prefix,
+        dimensions=work.dimensions if 0 < work.dimensions < spec.dimensions else None,
+        max_tokens=_SMALLEST_CONTEXT if starved else limit,
+        truncate=work.truncate and not starved,
+        normalize=work.ours.normalize,
+    )
+
+
+def _worded(error: EmbedError, work: Work) -> Refusal:
+    """Return what the contract says of an engine's error; the log gets the engine's own words."""
+    if isinstance(error, TextTooLong):
+        return Refusal(400, wire.NOT_CUT if work.truncate else wire.TOO_LONG, reason=str(error))
+    if isinstance(error, VectorError):
+        return Refusal(400, wire.NOT_FINITE, reason=str(error))
+    if isinstance(error, ModelError):
+        return Refusal(500, "the model failed to run", reason=str(error))
+    return Refusal(400, str(error))
+
+
+async def _gone(http: Request) -> None:
+    """Return when the client has gone away."""
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _off_loop(work: Callable[[], T], *, large: bool) -> T:
+    """Do `work`, in a thread where it is large: the hop costs more than a small one."""
+    return await asyncio.to_thread(work) if large else work()
+
+
+class Embedding:
+    """The endpoints."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def embed(self, http: Request) -> Response:
+        """POST /api/embed."""
+        started = perf_counter_ns()
+        fields = await self._desk.fields(http, wire.EMBED)
+        asked = fields.get("model", "")
+        missing = Refusal(404, f"model '{asked}' not found")
+        wire.model_name(fields, empty=missing)
+        texts = wire.texts(fields.get("input"))
+        guard.check_texts(texts, self._desk.limits)
+        work = Work(
+            await self._desk.find(fields, empty=missing),
+            texts,
+            truncate=fields.get("truncate", True),
+            dimensions=fields.get("dimensions", 0),
+            num_ctx=wire.num_ctx(fields),
+            keep_alive=fields.get("keep_alive"),
+            ours=wire.extension(fields),
+        )
+        results, ready = await self._desk.run(http, work)
+        now = perf_counter_ns()
+
+        def reply() -> bytes:
+            body = ollama.document(
+                asked, results, total_duration=now - started, load_duration=ready - started
+            )
+            wanted = work.ours.receipts and results
+            return body[:-1] + wire.receipts(results) if wanted else body
+
+        body = await _off_loop(reply, large=len(results) > _LARGE_REPLY)
+        return Response(body, media_type=guard.JSON)
+
+    async def embeddings(self, http: Request) -> Response:
+        """POST /api/embeddings, whose errors past the first checks are all 500."""
+        fields = await self._desk.fields(http, wire.LEGACY)
+        missing = Refusal(400, "model is required")
+        model = await self._desk.find(fields, empty=missing, any_case=False)
+        prompt = fields.get("prompt", "")
+        if not prompt and fields.get("input"):
+            note(http.scope, {"hint": _MISSPELT})
+        guard.check_texts([prompt], self._desk.limits)
+        work = Work(
+            model,
+            [prompt] if prompt else [],
+            truncate=False,
+            num_ctx=wire.num_ctx(fields),
+            keep_alive=fields.get("keep_alive"),
+        )
+        try:
+            results, _ = await self._desk.run(http, work)
+        except Refusal as refusal:
+            if refusal.status == 400:
+                refusal.status = 500
+            raise
+        body = wire.legacy_reply(results[0].vector if results else None)
+        return Response(body, media_type=guard.JSON)
+
+    async def openai(self, http: Request) -> Response:
+        """POST /v1/embeddings."""
+        fields = await self._desk.fields(http, wire.OPENAI)
+        as_base64 = openai.wants_base64(fields)
+        given = openai.given_input(fields)
+        asked = fields.get("model", "")
+        missing = Refusal(404, f"model '{asked}' not found")
+        wire.model_name(fields, empty=missing)
+        texts = wire.texts(given)
+        guard.check_texts(texts, self._desk.limits)
+        model = await self._desk.find(fields, empty=missing)
+        work = Work(model, texts, dimensions=fields.get("dimensions", 0))
+        results, _ = await self._desk.run(http, work)
+        body = await _off_loop(
+            lambda: openai.reply(asked, results, as_base64=as_base64),
+            large=len(results) > _LARGE_REPLY,
+        )
+        return Response(body, media_type=_OPENAI_JSON)

@@ -1,0 +1,124 @@
+"""The shelf of the models on this machine: the bundled one, and those in the hub's cache.
+
+A name reaches `reference.parse` only after Ollama's grammar has let it pass, which has no paths;
+and a model is loaded with the network forbidden, so nothing is fetched but by a pull.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache, partial
+
+from embedcli.engine.embedder import Embedder
+from embedcli.errors import EmbedError, ModelNotFound, UsageError
+from embedcli.load import load
+from embedcli.models import cache as disk
+from embedcli.models import hashes, kept, reference, store
+from embedcli.models.cache import Found
+from embedcli.models.configs import Configs
+from embedcli.server import names
+from embedcli.server.names import NAMESPACE, TAG, Name
+from embedcli.server.shelf import Progress, ServedModel, Shelf
+
+_UNTOLD = "onnx"  # the family of a model whose config.json tells none
+
+# What config.json does not tell, for the one model of which it is known.
+_BUNDLED_WEIGHTS = 22_713_216
+
+
+def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
+    """Return the shelf; its models run on `threads` cores of `device`."""
+
+    def open_model(model: ServedModel) -> Embedder:
+        return load(_typed(model.name), threads=threads, device=device, offline=True)
+
+    return Shelf(_models, _find, open_model, _pull, _delete)
+
+
+def _typed(name: Name) -> str:
+    """Return how `name` is written on the command line."""
+    model = name.model if name.tag == TAG else f"{name.model}:{name.tag}"
+    return model if name.namespace == NAMESPACE else f"{name.namespace}/{model}"
+
+
+def _models() -> Sequence[ServedModel]:
+    found: dict[Name, ServedModel] = {}
+    for entry in kept.listed():
+        name = names.parse(entry.name)
+        model = None if name is None else _find(name)
+        if model is not None:
+            found[model.name] = model
+    return list(found.values())
+
+
+def _find(name: Name) -> ServedModel | None:
+    """Return what `name` means if it is on this machine; a catalogue's alias is as good."""
+    with suppress(EmbedError):
+        place = disk.find(reference.parse(_typed(name)))
+        return None if place is None else _described(name, place)
+    return None
+
+
+@cache
+def _described(name: Name, found: Found) -> ServedModel:
+    """Return the facts of a model; read once, since a commit's files never change."""
+    spec = disk.spec(found)
+    config = Configs(spec.folder, spec.graph).read("config.json")
+    return ServedModel(
+        name=name,
+        size=spec.size + spec.tokenizer.stat().st_size,
+        digest=hashes.sha256(spec.graph),
+        modified=datetime.fromtimestamp(spec.graph.stat().st_mtime, UTC),
+        family=config.text("model_type") or _UNTOLD,
+        dimensions=spec.dimensions,
+        max_tokens=spec.max_tokens,
+        context_length=max(spec.context or 0, spec.max_tokens),
+        parameters=_BUNDLED_WEIGHTS if found.reference.bundled else 0,
+        quantization=name.tag.upper() if name.tag in ("q4", "q8", "fp16") else "F32",
+        prompts=spec.prompts,
+        default_prompt=spec.default_prompt,
+    )
+
+
+def _pull(name: Name) -> Iterator[Progress]:
+    """Fetch a model, telling how far it has come; one that is here takes no time.
+
+    Raises what `store.plan` and `store.fetch` do.
+    """
+    wanted = reference.parse(_typed(name))
+    if disk.find(wanted) is not None:
+        return
+    if wanted.repo is None:
+        raise ModelNotFound(f"model '{name}' not found")
+    plan = store.plan(wanted)
+    told: queue.SimpleQueue[int | EmbedError | None] = queue.SimpleQueue()
+
+    def fetch() -> None:
+        try:
+            store.fetch(plan, told.put)
+        except EmbedError as error:
+            told.put(error)
+        else:
+            told.put(None)
+
+    threading.Thread(target=fetch, name="embed-pull", daemon=True).start()
+    progress = partial(Progress, plan.commit[:12], plan.size)
+    while (news := told.get()) is not None:
+        if isinstance(news, EmbedError):
+            raise news
+        yield progress(news)
+
+
+def _delete(model: ServedModel) -> None:
+    """Delete all revisions and graphs of a model's repo.
+
+    Raises:
+        UsageError: it is a part of the program.
+        OutputError: the system does not let it be deleted.
+    """
+    wanted = reference.parse(_typed(model.name))
+    if wanted.repo is None:
+        raise UsageError("the model inside the package cannot be removed")
+    kept.remove(wanted)

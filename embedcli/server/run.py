@@ -1,0 +1,226 @@
+"""A running server: its socket, the clients that stall, and the way it ends."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import stat
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from embedcli.errors import EmbedError, UsageError
+
+_BACKLOG = 2048  # connections that wait to be accepted
+_IDLE = 75  # seconds that a connection without a request stays open
+_SLOWEST = 64 * 1024  # bytes a second that a client must take of a long answer
+
+
+def tcp_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at `host` and `port`; port 0 is any free one.
+
+    Raises:
+        UsageError: the port is taken, or the address is not of this machine.
+    """
+    listener = None
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        # With the protocol spelled out: asyncio only then sends small answers without delay.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(_BACKLOG)
+        return listener
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {port} of {host} is in use", hint="choose another one with --port"
+            ) from error
+        raise UsageError(
+            f"cannot listen on `{host}`, port {port}: {error.strerror}",
+            hint="choose an address of this machine with --host, or another --port",
+        ) from error
+
+
+def unix_socket(path: Path) -> socket.socket:
+    """Return a socket that listens at `path`, for this user only; a dead one there is replaced.
+
+    Raises:
+        UsageError: something else is there, or nothing can be.
+    """
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        if _is_dead_socket(path):
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(before)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        taken = error.errno == errno.EADDRINUSE
+        why = "it is in use" if taken else error.strerror or str(error)
+        raise UsageError(
+            f"cannot listen on `{path}`: {why}", hint="choose another path with --uds"
+        ) from error
+    return listener
+
+
+def _is_dead_socket(path: Path) -> bool:
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        return False
+    with closing(socket.socket(socket.AF_UNIX)) as probe:
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
+
+
+def serve(
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    started: Callable[[], None],
+    patience: float,
+    drain: float | None,
+) -> None:
+    """Serve `app` until SIGINT or SIGTERM, then finish what is under way and return.
+
+    `started` is called once requests are answered. `patience` is how many seconds a client may
+    stall, `drain` how many the end may take.
+
+    Raises:
+        EmbedError: a model that was to be loaded first could not be.
+    """
+    config = uvicorn.Config(
+        app,
+        http=_protocol(patience),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="critical",  # we log requests and bugs ourselves
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=None if drain is None else int(drain) + 1,
+    )
+    try:
+        asyncio.run(_Server(config, started).serve(sockets=[listener]))
+    except SystemExit:  # uvicorn's way to say that the start failed
+        failure: EmbedError | None = app.state.server.failure
+        if failure is None:
+            raise
+        raise failure from None
+
+
+class _Server(uvicorn.Server):
+    """Ends by returning. Uvicorn's own raises the signal again, and so dies of it."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self._tell_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at the first SIGINT or SIGTERM; a second SIGINT does not wait for anyone."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.handle_exit(number, frame)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _protocol(patience: float) -> type[asyncio.Protocol]:
+    class Protocol(_PatientProtocol):
+        seconds = patience
+
+    return Protocol
+
+
+class _PatientProtocol(H11Protocol):
+    """HTTP that cuts off a client who does not finish its head, or does not take its answer.
+
+    A body that comes too slowly is the guard's affair: it can still answer with a reason.
+    """
+
+    seconds: float
+    _head: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a first request, but not for ever."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Note when a request's head begins, and when it is whole."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._stop_waiting()
+        elif self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()
+
+    def pause_writing(self) -> None:
+        """Watch that a client who is behind keeps taking its answer."""
+        super().pause_writing()
+        self._await_taking()
+
+    def resume_writing(self) -> None:
+        """Stop watching: the client has caught up."""
+        super().resume_writing()
+        if self._taking is not None:
+            self._taking.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+        if self._taking is not None:
+            self._taking.cancel()
+
+    def _await_head(self) -> None:
+        self._head = self.loop.call_later(self.seconds, self._cut_off)
+
+    def _stop_waiting(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _cut_off(self) -> None:
+        """Reset the connection: a plain close would keep what was not taken until it is."""
+        at_once = struct.pack("ii", 1, 0)
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.transport.abort()
+
+    def _await_taking(self) -> None:
+        left = self.transport.get_write_buffer_size()
+
+        def check() -> None:
+            if left - self.transport.get_write_buffer_size() < _SLOWEST * self.seconds:
+                self._cut_off()
+            else:
+                self._await_taking()
+
+        self._taking = self.loop.call_later(self.seconds, check)

@@ -1,0 +1,79 @@
+"""What the server knows of models: their names and facts, and functions that load and fetch them.
+
+A request's name is parsed by `names` before any of these sees it, so it can never be a path.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from embedcli.engine.embedder import Embedder
+from embedcli.server.names import Name
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that lies on this machine, as Ollama's lists describe one."""
+
+    name: Name
+    size: int  # bytes
+    digest: str  # 64 hexadecimal digits
+    modified: datetime  # with its zone
+    family: str  # `bert`
+    dimensions: int
+    max_tokens: int  # the limit of a text where a request sets none
+    context_length: int  # the highest limit that a request may set
+    parameters: int = 0  # weights; 0 where it is not known
+    quantization: str = "F32"
+    license: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)  # the words, by a prompt's name
+    default_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A step of a download."""
+
+    file: str
+    total: int  # bytes
+    completed: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The models that are served, and what can be done with them; each function may be slow."""
+
+    models: Callable[[], Sequence[ServedModel]]
+    find: Callable[[Name], ServedModel | None]  # by any name, listed or not
+    load: Callable[[ServedModel], Embedder]
+    pull: Callable[[Name], Iterator[Progress]]
+    delete: Callable[[ServedModel], None]
+
+
+class Library:
+    """The shelf's models by name, looked up again only where a name is not known."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._known: dict[Name, ServedModel] = {}
+
+    def models(self) -> list[ServedModel]:
+        """Look what lies on the shelf now; the newest first."""
+        models = sorted(self._shelf.models(), key=lambda model: model.modified, reverse=True)
+        self._known = {model.name: model for model in models}
+        return models
+
+    def known(self, name: Name) -> ServedModel | None:
+        """Return the model called exactly `name`, if it was there when last looked."""
+        return self._known.get(name)
+
+    def find(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
+        """Look for the model called `name`, in any case unless told otherwise; may be slow."""
+        models = self.models()
+        folded = [model for model in models if model.name.folded() == name.folded()]
+        if name in self._known or (any_case and folded):
+            return self._known.get(name) or folded[0]
+        found = self._shelf.find(name) if any_case or name == name.folded() else None
+        if found is not None:
+            self._known[name] = found
+        return found
