@@ -15,11 +15,14 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from embedcli.embeds import Submits
+from embedcli.errors import EmbedError, TextTooLong, VectorError
 from embedcli.records import Embedded, Options
+
+DEFAULTS = Options()
 
 LIMIT = 1_000_000_000  # bytes; about 600,000 vectors of 384 values
 
@@ -34,13 +37,6 @@ _SCHEMA = """
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_use ON vectors (used);
 """
-
-
-class Engine(Protocol):
-    """What computes vectors: an `Embedder`, or its like."""
-
-    def submit(self, texts: Sequence[str], options: Options) -> Future[list[Embedded]]:
-        """Hand in `texts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +114,26 @@ class Store:
 
 
 class Cached:
-    """An engine that looks a text up before it computes its vector."""
+    """A model with a memory: a text is looked up before its vector is computed."""
 
-    def __init__(self, engine: Engine, store: Store, fingerprint: str) -> None:
+    def __init__(self, engine: Submits, store: Store, fingerprint: str) -> None:
         """Join them; `fingerprint` names everything that a vector depends on beside its options."""
         self._engine = engine
         self._store = store
         self._fingerprint = fingerprint.encode()
 
-    def stream(self, texts: Iterable[str], options: Options) -> Iterator[Embedded]:
-        """Yield the vectors of `texts` in order, computed or as they were computed before."""
+    def stream(self, texts: Iterable[str], options: Options = DEFAULTS) -> Iterator[Embedded]:
+        """Yield the vectors of `texts` in order, computed or as they were computed before.
+
+        An error comes after the results of the texts before it, as from an `Embedder`.
+        """
         source = iter(texts)
         under_way: list[_Chunk] = []
+        first = 0
         try:
             while chunk := list(islice(source, _CHUNK)):
-                under_way.append(self._begin(chunk, options))
+                under_way.append(self._begin(chunk, options, first))
+                first += len(chunk)
                 if len(under_way) > 1:  # the next is being computed while this one is taken
                     yield from self._finish(under_way.pop(0))
             while under_way:
@@ -141,21 +142,40 @@ class Cached:
             for unfinished in under_way:
                 unfinished.computed.cancel()
 
-    def _begin(self, texts: Sequence[str], options: Options) -> "_Chunk":
+    def _begin(self, texts: Sequence[str], options: Options, first: int) -> "_Chunk":
         keys = [self._key(text, options) for text in texts]
         found = self._store.find(keys)
         if not options.truncate:  # what would be an error must not come from here as a vector
             found = {key: row for key, row in found.items() if not row.truncated}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-        computed = self._engine.submit(list(missing.values()), options)
-        return _Chunk(keys, found, list(missing), computed)
+        computed: Future[list[Embedded]] = Future()
+        try:
+            computed = self._engine.submit(list(missing.values()), options)
+        except EmbedError as error:  # of one text, whose turn has not come yet
+            computed.set_exception(error)
+        return _Chunk(texts, options, first, keys, found, list(missing), computed)
 
     def _finish(self, chunk: "_Chunk") -> Iterator[Embedded]:
-        new = dict(zip(chunk.missing, chunk.computed.result(), strict=True))
+        try:
+            computed = chunk.computed.result()
+        except (TextTooLong, VectorError):
+            yield from self._one_by_one(chunk)
+            return
+        new = dict(zip(chunk.missing, computed, strict=True))
         if new:
             self._store.keep(new.items())
         known = chunk.found | new
-        return (known[key] for key in chunk.keys)
+        yield from (known[key] for key in chunk.keys)
+
+    def _one_by_one(self, chunk: "_Chunk") -> Iterator[Embedded]:
+        """Yield what can be computed of a chunk, up to the text that cannot."""
+        for index, (key, text) in enumerate(zip(chunk.keys, chunk.texts, strict=True), chunk.first):
+            try:
+                yield chunk.found.get(key) or self._engine.submit([text], chunk.options).result()[0]
+            except TextTooLong as error:
+                raise TextTooLong(index=index, tokens=error.tokens, limit=error.limit) from error
+            except VectorError as error:
+                raise VectorError(index=index) from error
 
     def _key(self, text: str, options: Options) -> bytes:
         hashed = hashlib.blake2b(self._fingerprint, digest_size=16)
@@ -165,6 +185,11 @@ class Cached:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
+    """Some texts on their way; `first` is the number of the first in the whole."""
+
+    texts: Sequence[str]
+    options: Options
+    first: int
     keys: list[bytes]
     found: dict[bytes, Embedded]
     missing: list[bytes]

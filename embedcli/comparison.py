@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from embedcli.candidates import (
     of_records,
     sides,
 )
+from embedcli.embeds import Streams
 from embedcli.errors import InputError
 from embedcli.formats import inputs, stored
 from embedcli.formats.inputs import Reading
@@ -32,13 +32,6 @@ from embedcli.records import Embedded, Options, Vector, Vectors
 _BLOCK = 256  # candidates that are scored at once
 
 Pair = tuple[Candidate, Vector]
-
-
-class Engine(Protocol):
-    """What gives vectors, at once or remembered: an `Embedder`, or its like."""
-
-    def stream(self, texts: Iterable[str], options: Options) -> Iterator[Embedded]:
-        """Embed `texts` in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +48,8 @@ class Comparison:
     """What is compared, and how its vectors are made."""
 
     spec: ModelSpec
-    engine: Engine  # for arguments and the query
-    files: Engine  # for texts of files, which come again
+    engine: Streams  # for arguments and the query
+    files: Streams  # for texts of files, which come again
     options: Options
     reading: Reading
     arguments: Sequence[str]
@@ -117,7 +110,7 @@ class Comparison:
         rows = self._array(name)
         return zip(self._named(name, range(len(rows))), np.asarray(rows, np.float32), strict=True)
 
-    def _embedded(self, candidates: Iterable[Candidate], engine: Engine) -> Iterator[Pair]:
+    def _embedded(self, candidates: Iterable[Candidate], engine: Streams) -> Iterator[Pair]:
         """Yield candidates with their new vectors."""
         waiting: deque[Candidate] = deque()
 

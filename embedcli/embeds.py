@@ -8,7 +8,21 @@ from embedcli.models.spec import ModelSpec
 from embedcli.records import Embedded, Options, Vectors
 
 
-class Embeds(Protocol):
+class Submits(Protocol):
+    """What takes texts in one go."""
+
+    def submit(self, texts: Sequence[str], options: Options = ...) -> Future[list[Embedded]]:
+        """Return a future of the vectors of `texts`, with their receipts."""
+
+
+class Streams(Protocol):
+    """What takes texts as they come: a model, or a memory before it."""
+
+    def stream(self, texts: Iterable[str], options: Options = ...) -> Iterator[Embedded]:
+        """Yield the vectors of any number of texts, in order, as they come."""
+
+
+class Embeds(Submits, Streams, Protocol):
     """A model that is ready to embed; `engine.embedder.Embedder` says what each of these does."""
 
     spec: ModelSpec
@@ -16,12 +30,6 @@ class Embeds(Protocol):
 
     def embed(self, texts: Sequence[str], options: Options = ...) -> Vectors:
         """Return the vectors (N, D) float32 of `texts`."""
-
-    def submit(self, texts: Sequence[str], options: Options = ...) -> Future[list[Embedded]]:
-        """Return a future of the vectors of `texts`, with their receipts."""
-
-    def stream(self, texts: Iterable[str], options: Options = ...) -> Iterator[Embedded]:
-        """Yield the vectors of any number of texts, in order, as they come."""
 
     def load(self) -> None:
         """Make ready now, rather than with the first text."""

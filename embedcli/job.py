@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from embedcli import __version__
-from embedcli.embeds import Embeds
+from embedcli.embeds import Embeds, Streams
 from embedcli.engine.session import VERSION
 from embedcli.engine.windows import Windows
 from embedcli.formats import inputs, outputs, streams
@@ -29,6 +29,7 @@ class Job:
     inputs: Sequence[str]  # as typed
     reading: Reading
     embedder: Embeds
+    vectors: Streams  # the embedder, or a memory before it
     options: Options
     shape: Shape
     windows: Windows | None
@@ -57,7 +58,7 @@ class Job:
         """Embed `records` into `sink`, from the checkpoint `begun` on."""
         return run(
             records,
-            self.embedder,
+            self.vectors,
             self.options,
             writer,
             sink,

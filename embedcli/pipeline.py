@@ -14,7 +14,7 @@ from typing import Protocol
 
 import orjson
 
-from embedcli.embeds import Embeds
+from embedcli.embeds import Streams
 from embedcli.engine.windows import Windows
 from embedcli.errors import InputError, ModelError, TextTooLong, VectorError
 from embedcli.formats.outputs import Writer
@@ -81,7 +81,7 @@ _Item = tuple[_Passage | Reject, str]  # with the digest of all items up to it
 
 def run(
     records: Iterable[Record | Reject],
-    embedder: Embeds,
+    embedder: Streams,
     options: Options,
     writer: Writer,
     sink: Sink,
@@ -190,7 +190,7 @@ def _continued(items: Iterator[_Item], begun: Checkpoint) -> Iterator[_Item]:
 class _Flow:
     """Items on their way through the embedder, in order, and no more than memory has room for."""
 
-    def __init__(self, items: Iterator[_Item], embedder: Embeds, options: Options) -> None:
+    def __init__(self, items: Iterator[_Item], embedder: Streams, options: Options) -> None:
         self._items = items
         self._embedder = embedder
         self._options = options

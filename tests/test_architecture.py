@@ -57,7 +57,8 @@ PLAN = {
     ),
     "drift": "engine.embedder models.golden records",
     "similar": "errors records",
-    "cache": "records",
+    "embeds": "models.spec records",
+    "cache": "embeds errors records",
     "formats.streams": "errors",
     "formats.sources": "errors",
     "formats.record": "errors records",
@@ -88,8 +89,9 @@ PLAN = {
     "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
-    "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
-    "embeds": "models.spec records",
+    "comparison": (
+        "candidates embeds errors formats.inputs formats.stored models.spec records similar"
+    ),
     "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
     "job": (
         "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "
@@ -107,8 +109,8 @@ PLAN = {
     "server.shelf": "engine.embedder server.names",
     "server.residency": "engine.embedder server.names server.shelf",
     "server.embedding": (
-        "engine.embedder errors formats.ollama records server.gojson server.guard server.metrics "
-        "server.openai server.queue server.residency server.shelf server.wire"
+        "engine.embedder errors formats.ollama records server.gojson server.guard "
+        "server.metrics server.openai server.queue server.residency server.shelf server.wire"
     ),
     "server.library": (
         "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
@@ -140,24 +142,24 @@ PLAN = {
         "cli.console cli.options drift engine.cores engine.session errors load models.golden "
         "models.spec models.store places"
     ),
-    "cli.verify": ("cli.console cli.options cli.start drift errors models.golden models.reference"),
+    "cli.verify": "cli.console cli.options cli.start drift errors models.golden models.reference",
     "cli.progress": "cli.console pipeline",
     "cli.estimate": "cli.progress job journal",
     "cli.cache": "cache cli.console places",
     "cli.ranking": "candidates comparison similar",
+    "cli.memory": "cache embeds engine.machine models.hashes places",
     "cli.similar": (
-        "cache cli.console cli.options cli.progress cli.ranking cli.start comparison embeds "
-        "engine.machine errors formats.inputs formats.streams models.hashes pipeline places "
-        "records similar"
+        "cli.console cli.memory cli.options cli.progress cli.ranking cli.start comparison "
+        "errors formats.inputs formats.streams pipeline records similar"
     ),
     "cli.file": (
-        "cli.console cli.estimate cli.options cli.progress cli.start embeds engine.asked "
-        "engine.embedder engine.windows errors formats.inputs formats.outputs formats.shape "
-        "formats.streams job pipeline records"
+        "cli.console cli.estimate cli.memory cli.options cli.progress cli.start embeds "
+        "engine.asked engine.embedder engine.windows errors formats.inputs formats.outputs "
+        "formats.shape formats.streams job pipeline records"
     ),
     "cli.text": (
-        "cli.console cli.options cli.start embeds errors formats.jsonl formats.lines formats.npy "
-        "formats.ollama formats.record formats.sources formats.streams records"
+        "cli.console cli.options cli.start embeds errors formats.jsonl formats.lines "
+        "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
     "cli.serve": (
         "cli.console cli.options errors server.address server.app server.duration server.guard "

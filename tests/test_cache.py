@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from embedcli import Options
-from embedcli.cache import Cached, Store
+from embedcli.cache import DEFAULTS, Cached, Store
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import TextTooLong
+from embedcli.errors import TextTooLong, VectorError
 from embedcli.records import Embedded
 
 TEXTS = ["red", "green blue", "", "red", "blue"]
@@ -25,7 +25,7 @@ class Counting:
         self.embedder = embedder
         self.asked: list[str] = []
 
-    def submit(self, texts: Sequence[str], options: Options) -> Future[list[Embedded]]:
+    def submit(self, texts: Sequence[str], options: Options = DEFAULTS) -> Future[list[Embedded]]:
         self.asked += texts
         return self.embedder.submit(texts, options)
 
@@ -73,6 +73,13 @@ def test_a_cut_text_is_no_answer_where_cutting_is_forbidden(engine: Counting, st
     embed(engine, store, ["red " * 9], Options())
     with pytest.raises(TextTooLong):
         list(Cached(engine, store, "colours").stream(["red " * 9], Options(truncate=False)))
+
+
+def test_an_error_comes_in_its_place_and_names_it(engine: Counting, store: Store) -> None:
+    results = Cached(engine, store, "colours").stream(["red", "green", "nan", "blue"])
+    assert [next(results).tokens, next(results).tokens] == [3, 3]
+    with pytest.raises(VectorError, match="text 3 holds NaN"):
+        next(results)
 
 
 def test_texts_are_not_in_the_file(engine: Counting, store: Store) -> None:

@@ -47,7 +47,9 @@ def undisturbed(embedder: Embedder, source: Path, out: Path) -> bytes:
     """Return what a run that nobody kills makes of the lines of `source`."""
     how, kind = Reading(), kind_of(out.name, None)
     shape = Shape(how.selection())
-    job = Job([str(source)], how, embedder, Options(), shape, None, kind, "float32", False)
+    job = Job(
+        [str(source)], how, embedder, embedder, Options(), shape, None, kind, "float32", False
+    )
     to_file(job, out, lambda _: None, restart=False)
     return out.read_bytes()
 

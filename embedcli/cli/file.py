@@ -9,6 +9,7 @@ import typer
 
 from embedcli.cli import options
 from embedcli.cli.console import say
+from embedcli.cli.memory import remembering
 from embedcli.cli.progress import clock, progress
 from embedcli.cli.start import embedder_for
 from embedcli.errors import UsageError
@@ -84,6 +85,9 @@ def file(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would take, from a sample.")
     ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Remember vectors, and use those remembered.")
+    ] = False,
     show_progress: Annotated[
         bool, typer.Option("--progress", help="Progress in lines, where there is no terminal.")
     ] = False,
@@ -145,7 +149,8 @@ def file(
     )
     windows = _windows(embedder, wanted, chunk, overlap)
     skip = on_error is OnError.SKIP
-    job = Job(inputs, how, embedder, wanted, shape, windows, kind, dtype.value, skip)
+    vectors = remembering(embedder, device) if cache else embedder
+    job = Job(inputs, how, embedder, vectors, wanted, shape, windows, kind, dtype.value, skip)
     embedder.load()
     if estimate:
         from embedcli.cli.estimate import say_estimate

@@ -9,14 +9,14 @@ import typer
 
 from embedcli.cli import options, ranking
 from embedcli.cli.console import say
+from embedcli.cli.memory import remembering
 from embedcli.cli.progress import progress
 from embedcli.cli.ranking import Format
 from embedcli.cli.start import embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from embedcli.comparison import Comparison, Engine, Match
-    from embedcli.embeds import Embeds
+    from embedcli.comparison import Comparison, Match
     from embedcli.pipeline import Tally
     from embedcli.records import Embedded
 
@@ -125,7 +125,7 @@ def similar(
             embedder.spec,
             embedder,
             # Vectors of a server are computed on a machine of which nothing is known here.
-            _remembering(embedder, device) if cache and inputs and server is None else embedder,
+            remembering(embedder, device) if cache and inputs and server is None else embedder,
             wanted,
             Reading(field=field, nul=null),
             compared,
@@ -169,18 +169,6 @@ def _standard_input(*, quiet: bool) -> str:
     if sys.stdin.isatty() and not quiet:
         say("reading candidates from the terminal, one a line; Ctrl-D ends")
     return "-"
-
-
-def _remembering(embedder: "Embeds", device: str) -> "Engine":
-    """Return the embedder behind a memory of what it computed before."""
-    from embedcli import places
-    from embedcli.cache import Cached, Store
-    from embedcli.engine import machine
-    from embedcli.models import hashes
-
-    spec = embedder.spec
-    fingerprint = f"{hashes.of_model(spec)} {spec!r} {machine.kernels(device)}"
-    return Cached(embedder, Store(places.vectors()), fingerprint)
 
 
 def _counting(show: "Callable[[Tally], None]") -> "Callable[[Embedded], None]":

@@ -64,13 +64,37 @@ def embedder_for(
     quiet: bool,
     server: str | None,
 ) -> "Embeds":
-    """Return the model that a command asks for: the one begun, another, or one on a server."""
+    """Return the model that a command asks for: on this machine, or on a server."""
     if server is not None:
         if onnx_file is not None or pooling is not None or offline:
             raise UsageError("--onnx-file, --pooling and --offline have no say with --server")
         from embedcli.remote import Remote
 
         return Remote(server, model, key=os.environ.get("EMBED_API_KEY"))
+    return embedder_here(
+        context,
+        model,
+        onnx_file=onnx_file,
+        pooling=pooling,
+        threads=threads,
+        device=device,
+        offline=offline,
+        quiet=quiet,
+    )
+
+
+def embedder_here(
+    context: typer.Context,
+    model: str,
+    *,
+    onnx_file: str | None,
+    pooling: str | None,
+    threads: int | None,
+    device: str,
+    offline: bool,
+    quiet: bool,
+) -> "Embedder":
+    """Return the model that a command asks for, on this machine: the one begun, or another."""
     from embedcli.cli.fetching import shown
     from embedcli.load import load
     from embedcli.models import store

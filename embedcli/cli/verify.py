@@ -8,7 +8,7 @@ import typer
 
 from embedcli.cli import options
 from embedcli.cli.console import table
-from embedcli.cli.start import embedder_for
+from embedcli.cli.start import embedder_here
 from embedcli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def verify(
     repo = reference.parse(model, onnx_file=onnx_file).repo
     if repo is not None and not golden.has_any(repo):
         raise _nothing_known(model)
-    embedder = embedder_for(
+    embedder = embedder_here(
         context,
         model,
         onnx_file=onnx_file,
