@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import quantize_dynamic
 
 from benchmarks.corpus import paragraphs
 from benchmarks.engine import seconds
@@ -158,6 +157,8 @@ def embedder_of(graph: Path, *, texts: int) -> Embedder:
 
 def run_dynamic(texts: int = 300, rounds: int = 5, *, hidden: int = 384, layers: int = 6) -> str:
     """Return the table of what a text a run costs a graph that quantises as it runs."""
+    from onnxruntime.quantization import quantize_dynamic  # slow to load, and not for `start`
+
     with tempfile.TemporaryDirectory() as folder:
         graph = _Bert(Path(folder), hidden).write(layers, 30522)
         dynamic = Path(folder, "dynamic.onnx")

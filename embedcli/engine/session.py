@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -59,15 +59,16 @@ class Session:
             ModelError: the graph is missing, damaged, or of a kind that cannot be run.
             UsageError: `device` is not there, or would leave the work to the CPU.
         """
+        providers = _providers(device)
         self._onnx = (
-            _open(spec.graph, threads, device)
+            _open(spec.graph, threads, providers)
             if copies is None
-            else _open_copy(spec, threads, device, copies)
+            else _open_copy(spec, threads, providers, copies)
         )
         self.threads = threads
         self._output = spec.output
         self._feeders = {put.name: _feeder(put, spec) for put in self._onnx.get_inputs()}
-        if _provider(device) != "CPUExecutionProvider":
+        if len(providers) > 1:
             self._prove(spec.graph, device)
 
     def run(self, ids: Ids) -> Hidden:
@@ -96,7 +97,7 @@ class Session:
         the CPU without a word.
         """
         with tempfile.TemporaryDirectory() as folder:
-            probe = _open(graph, self.threads, device, profile=Path(folder, "probe"))
+            probe = _open(graph, self.threads, _providers(device), profile=Path(folder, "probe"))
             probe.run([self._output], self._feed(np.zeros((1, 2), dtype=np.int64)))
             events = json.loads(Path(probe.end_profiling()).read_text("utf-8"))
         ran = {event.get("args", {}).get("provider") for event in events}
@@ -179,7 +180,7 @@ def _providers(device: str) -> list[str]:
 
 
 def _open(
-    graph: Path, threads: int, device: str, *, profile: Path | None = None
+    graph: Path, threads: int, providers: Sequence[str], *, profile: Path | None = None
 ) -> onnxruntime.InferenceSession:
     """Load a graph, as far optimised as it can be."""
     first: Exception | None = None
@@ -187,7 +188,7 @@ def _open(
         options = _session_options(threads, profile)
         options.graph_optimization_level = level
         try:
-            return _load(graph, options, device)
+            return _load(graph, options, providers)
         except Exception as error:  # onnxruntime's errors share no narrower ancestor
             first = first or error
     assert first is not None, "there are levels"
@@ -195,26 +196,26 @@ def _open(
 
 
 def _open_copy(
-    spec: ModelSpec, threads: int, device: str, copies: Path
+    spec: ModelSpec, threads: int, providers: Sequence[str], copies: Path
 ) -> onnxruntime.InferenceSession:
     """Load the optimised copy of a graph; without a whole one, make it in passing.
 
     Whatever goes wrong with a copy, the graph itself is loaded, and nothing said.
     """
-    copy = copies / copying.name(spec, runtime=VERSION, provider=_provider(device))
+    copy = copies / copying.name(spec, runtime=VERSION, provider=providers[0])
     if copying.is_whole(copy):
         options = _session_options(threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         with suppress(Exception):  # as above
-            return _load(copy / copying.GRAPH, options, device)
+            return _load(copy / copying.GRAPH, options, providers)
     copying.drop(copy)
     if not copying.has_room(copy, spec.size):
-        return _open(spec.graph, threads, device)
+        return _open(spec.graph, threads, providers)
     try:
         part = copying.begin(copy)
-        made = _load(spec.graph, _that_writes(part, _session_options(threads)), device)
+        made = _load(spec.graph, _that_writes(part, _session_options(threads)), providers)
     except Exception:  # as above
-        return _open(spec.graph, threads, device)
+        return _open(spec.graph, threads, providers)
     copying.finish(part, copy)
     return made
 
@@ -231,10 +232,10 @@ def _that_writes(part: Path, options: onnxruntime.SessionOptions) -> onnxruntime
 
 
 def _load(
-    graph: Path, options: onnxruntime.SessionOptions, device: str
+    graph: Path, options: onnxruntime.SessionOptions, providers: Sequence[str]
 ) -> onnxruntime.InferenceSession:
     # Not resolved: weights are looked for beside the path as given, links included.
-    return onnxruntime.InferenceSession(os.fspath(graph), options, providers=_providers(device))
+    return onnxruntime.InferenceSession(os.fspath(graph), options, providers=list(providers))
 
 
 def _session_options(threads: int, profile: Path | None = None) -> onnxruntime.SessionOptions:
