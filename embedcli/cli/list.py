@@ -46,7 +46,8 @@ def _fields(model: "Kept") -> dict[str, object]:
 
 def _row(model: "Kept") -> list[str]:
     last = _time(model.last_used, "%Y-%m-%d %H:%M") or "-"
-    return [model.name, in_bytes(model.size), str(model.dimensions), last, str(model.where)]
+    dimensions = "damaged" if model.dimensions is None else str(model.dimensions)
+    return [model.name, in_bytes(model.size), dimensions, last, str(model.where)]
 
 
 def _time(seconds: float | None, form: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedcli import places
-from embedcli.errors import ModelNotFound, OutputError
+from embedcli.errors import ModelError, ModelNotFound, OutputError
 from embedcli.models import cache, layout, receipts
 from embedcli.models.cache import Found
 from embedcli.models.catalog import BUNDLED, CATALOG
@@ -22,7 +22,7 @@ class Kept:
     file: str  # relative to `where`
     where: Path
     size: int  # bytes of the graph and its weights
-    dimensions: int
+    dimensions: int | None  # None: its files are damaged
     revision: str | None  # the commit, where it came from the hub
     last_used: float | None  # seconds since 1970; None: never from here
 
@@ -86,16 +86,13 @@ def _in_snapshot(repo: str, snapshot: Path) -> Iterator[Kept]:
 
 
 def _kept(found: Found) -> Kept:
-    spec = cache.spec(found)
-    return Kept(
-        found.reference.name,
-        found.file,
-        found.folder,
-        spec.size,
-        spec.dimensions,
-        found.revision,
-        cache.last_use(found),
-    )
+    try:
+        spec = cache.spec(found)
+        size, dimensions = spec.size, spec.dimensions
+    except ModelError:
+        size, dimensions = found.graph.stat().st_size, None
+    name, used = found.reference.name, cache.last_use(found)
+    return Kept(name, found.file, found.folder, size, dimensions, found.revision, used)
 
 
 def _name(repo: str, file: str) -> str:
