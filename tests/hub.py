@@ -25,6 +25,7 @@ class Repo:
     """Files by name, and how they are guarded."""
 
     files: dict[str, bytes]
+    commit: str = COMMIT
     gated: bool = False
     broken: dict[str, bytes] = field(default_factory=dict)  # sent in place of a file
 
@@ -44,7 +45,8 @@ class Hub:
     def sent(self) -> list[str]:
         """The names of the files that were asked for with GET."""
         paths = [path for method, path, _ in self.asked if method == "GET"]
-        return [path.split(f"/{COMMIT}/")[1] for path in paths if "/resolve/" in path]
+        found = [re.fullmatch(r"/[^/]+/[^/]+/resolve/[0-9a-f]{40}/(.+)", path) for path in paths]
+        return [match[1] for match in found if match]
 
 
 @contextmanager
@@ -86,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self.served.down, b"{}")
         elif match := re.fullmatch(r"/api/models/([\w.-]+/[\w.-]+)/(revision|tree)/(.+)", path):
             self._describe(match[1], match[2], match[3])
-        elif match := re.fullmatch(rf"/([\w.-]+/[\w.-]+)/resolve/{COMMIT}/(.+)", path):
+        elif match := re.fullmatch(r"/([\w.-]+/[\w.-]+)/resolve/[0-9a-f]{40}/(.+)", path):
             self._file(self.served.repos[match[1]], match[2])
         else:
             self._send(404, b"{}")
@@ -95,14 +97,14 @@ class _Handler(BaseHTTPRequestHandler):
         repo = self.served.repos.get(name)
         if repo is None:
             self._send(401, b"{}", {"X-Error-Code": "RepoNotFound"})
-        elif revision not in ("main", COMMIT):
+        elif revision not in ("main", repo.commit):
             self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         elif what == "tree":
             entries = [{"type": "file", "path": n, **_entry(b)} for n, b in repo.files.items()]
             self._send(200, json.dumps(entries).encode())
         else:
             siblings = [{"rfilename": n, **_sibling(b)} for n, b in repo.files.items()]
-            about = {"id": name, "sha": COMMIT, "private": False, "siblings": siblings}
+            about = {"id": name, "sha": repo.commit, "private": False, "siblings": siblings}
             self._send(200, json.dumps(about).encode())
 
     def _file(self, repo: Repo, name: str) -> None:
@@ -111,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         told = _entry(repo.files[name])
         content = repo.broken.get(name, repo.files[name])
-        heads = {"ETag": f'"{told["oid"]}"', "X-Repo-Commit": COMMIT}
+        heads = {"ETag": f'"{told["oid"]}"', "X-Repo-Commit": repo.commit}
         if "lfs" in told:
             heads |= {
                 "X-Linked-Etag": f'"{told["lfs"]["oid"]}"',

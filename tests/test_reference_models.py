@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from embedcli import Options, load
+from embedcli.models.catalog import CATALOG
 from embedcli.records import Vectors
 from tests.conftest import embed
 from tests.hub import Hub, Repo, serve
@@ -106,18 +107,31 @@ def test_the_limit_baked_into_tokenizer_json_is_not_believed() -> None:
     assert tokens == [3, 16]
 
 
-def test_embeddinggemma_by_name_comes_from_the_hub_with_the_prompts_it_lacks(
-    tmp_path: Path,
+def _repo(name: str, commit: str) -> Repo:
+    folder = MODELS / name
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return Repo({str(path.relative_to(folder)): path.read_bytes() for path in files}, commit)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "needed"),
+    [
+        ("embeddinggemma", "gemma3", {"onnx/model.onnx_data", "special_tokens_map.json"}),
+        ("qwen3-embedding", "qwen3", set()),
+    ],
+)
+def test_a_model_by_name_has_the_prompts_that_its_repo_lacks(
+    tmp_path: Path, model: str, name: str, needed: set[str]
 ) -> None:
-    files = [path for path in (MODELS / "gemma3").rglob("*") if path.is_file()]
-    repo = Repo({str(path.relative_to(MODELS / "gemma3")): path.read_bytes() for path in files})
-    with serve(Hub({"onnx-community/embeddinggemma-300m-ONNX": repo})) as hub:
+    row = CATALOG[model]["latest"]
+    with serve(Hub({row.repo: _repo(name, row.revision)})) as hub:
         env = {"HF_HOME": str(tmp_path), "EMBED_CACHE": str(tmp_path), "HF_ENDPOINT": hub.url}
-        run = embed("text", "-m", "embeddinggemma", "--prompt", "query", "red", env=env)
-    case = next(case for case in cases("gemma3") if "search result" in case["prefix"])
+        run = embed("text", "-m", model, "--prompt", "query", "red", env=env)
+        shown = json.loads(embed("show", model, "--json", env=env).out)
+    case = cases(name)[1]  # the one with the query's prompt
     np.testing.assert_allclose(json.loads(run.out)["embedding"], case["vectors"][0], atol=2e-5)
-    assert run.err.startswith("fetching embeddinggemma: ")
-    assert sorted(hub.sent()) == [
-        "config.json", "onnx/model.onnx", "onnx/model.onnx_data", "special_tokens_map.json",
-        "tokenizer.json", "tokenizer_config.json",
-    ]  # fmt: skip
+    assert run.err.startswith(f"fetching {model}: ")
+    usual = {"config.json", "onnx/model.onnx", "tokenizer.json", "tokenizer_config.json"}
+    assert set(hub.sent()) == usual | needed
+    assert shown["facts"]["prompts"]["source"] == "the catalogue"
+    assert any("8b model" in note for note in shown["notes"]) == (model == "qwen3-embedding")

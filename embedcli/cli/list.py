@@ -55,11 +55,11 @@ def _time(seconds: float | None, form: str) -> str | None:
 
 
 def _others(here: set[str]) -> list[list[str]]:
-    from embedcli.models.catalog import CATALOG
+    """Return a row for each graph of the catalogue that is not here, by its shortest name."""
+    from embedcli.models.catalog import CATALOG, Row
 
-    names = [
-        (name if tag == "latest" else f"{name}:{tag}", row)
-        for name, rows in CATALOG.items()
-        for tag, row in rows.items()
-    ]
-    return [[name, "-", "-", "-", row.repo] for name, row in names if name not in here]
+    names: dict[Row, str] = {}
+    for name, rows in CATALOG.items():
+        for tag, row in rows.items():
+            names.setdefault(row, name if tag == "latest" else f"{name}:{tag}")
+    return [[name, "-", "-", "-", row.repo] for row, name in names.items() if name not in here]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedcli.cli import options
-from embedcli.cli.console import DYNAMIC, in_bytes, table
+from embedcli.cli.console import DYNAMIC, table
 from embedcli.errors import ModelNotFound
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def show(
         document = {"name": spec.name, "facts": told, "sha256": digests, "notes": notes}
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    rows = [[name, _words(value), who] for name, (value, who) in facts.items()]
-    typer.echo(table([spec.name, "", "SAYS"], rows))
+    rows = [[name, who, _words(value)] for name, (value, who) in facts.items()]
+    typer.echo(table(["FACT", "WHO SAYS IT", spec.name], rows) + "\n")
     typer.echo(table(["FILE", "SHA-256"], [[name, digest] for name, digest in digests.items()]))
+    typer.echo("" if notes else None, nl=bool(notes))
     for note in notes:
         typer.echo(f"note: {note}")
 
@@ -77,7 +78,7 @@ def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
         "folder": (str(spec.folder), hub),
         "graph": (str(spec.graph.relative_to(spec.folder)), hub),
         "revision": (spec.revision, hub),
-        "size": (spec.size, hub),
+        "bytes": (spec.size, hub),
     }
     return {**lies, **told}
 
@@ -85,6 +86,4 @@ def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
 def _words(value: object) -> str:
     if value in (None, [], {}):
         return "-"
-    if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000:
-        return in_bytes(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
