@@ -21,7 +21,7 @@ from embedcli import Embedder, Options, load
 from embedcli.engine import cores
 
 _SHORT = "why is the sky blue?"
-_BUDGETS = (256, 512, 1024, 2048)  # tokens a batch
+BUDGETS = (256, 512, 1024, 2048)  # tokens a batch
 Batch = dict[str, NDArray[np.int64]]
 
 
@@ -92,7 +92,7 @@ def run(texts: int = 1500, rounds: int = 5) -> str:
     session = bare_session(embedder)
     ids = token_ids(embedder, corpus)
     short = feed(token_ids(embedder, [_SHORT]))
-    by_budget = {budget: sorted_batches(ids, budget) for budget in _BUDGETS}
+    by_budget = {budget: sorted_batches(ids, budget) for budget in BUDGETS}
     best = min(by_budget, key=lambda budget: seconds(lambda: run_bare(session, by_budget[budget])))
     latencies, streams = [], []
     for _ in range(rounds):

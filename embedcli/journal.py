@@ -26,6 +26,7 @@ except ModuleNotFoundError:  # Windows, where nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
 _INTERVAL = 0.25  # seconds between checkpoints, at least
+_BLOCK = 1 << 16  # bytes that are written at once: each call costs other threads their turn
 _KEPT = "what is done is kept: mend this, and run the same command to continue"
 _SAYABLE = 40  # characters: a hash tells nobody anything
 _SHARE = 50  # and so many times as long as the last one took: a slow disk is not kept busy
@@ -63,6 +64,7 @@ class Journal:
         self._partial = _beside(out, ".partial")
         self._rejects = _beside(out, ".rejects.jsonl.partial")
         self.checkpoint = BEGINNING
+        self._block = bytearray()  # what is not in the partial file yet
         self._since = time.monotonic()
         self._pause = _INTERVAL
         self.complete = False  # all was done but the tidying up
@@ -90,9 +92,11 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def append(self, part: bytes) -> None:
-        """Let the partial file grow by `part`."""
-        with self._writing():
-            _write(self._work, part)
+        """Let the partial file grow by `part`, with the next block or checkpoint."""
+        self._block += part
+        if len(self._block) >= _BLOCK:
+            with self._writing():
+                self._flush()
 
     def reject(self, line: bytes) -> None:
         """Let the rejects grow by `line`."""
@@ -108,6 +112,7 @@ class Journal:
         """Make the work safe up to here; `written` and `rejected` are filled in."""
         begun = time.monotonic()
         with self._writing():
+            self._flush()
             os.fsync(self._work.fileno())
             if self._aside.tell() != self.checkpoint.rejected:
                 os.fsync(self._aside.fileno())
@@ -121,6 +126,7 @@ class Journal:
     def publish(self, finish: Callable[[Path], Path]) -> None:
         """Rename what `finish` makes of the partial file to what it was made for."""
         with self._writing():
+            self._flush()
             finished = finish(self._partial)
             self._note({"done": True})
             finished.replace(self._out)
@@ -195,6 +201,10 @@ class Journal:
             hint="run that command again to continue it, or add --restart to begin anew",
         )
 
+    def _flush(self) -> None:
+        _write(self._work, self._block)
+        self._block.clear()
+
     def _note(self, note: Mapping[str, object]) -> None:
         _write(self._file, json.dumps(note).encode() + b"\n")
         os.fsync(self._file.fileno())
@@ -231,11 +241,12 @@ def _cut(path: Path, size: int) -> FileIO:
     return file
 
 
-def _write(file: FileIO, content: bytes) -> None:
+def _write(file: FileIO, content: bytes | bytearray) -> None:
     """Write all of `content`: a disk that fills up takes a part of it first."""
-    left = memoryview(content)
-    while left:
-        left = left[file.write(left) :]
+    with memoryview(content) as left:
+        done = 0
+        while done < len(left):
+            done += file.write(left[done:])
 
 
 def _difference(name: str, was: object, now: object) -> str:
