@@ -1,5 +1,9 @@
 """Every benchmark still runs, at its smallest; what it measures is for its table to say."""
 
+from pathlib import Path
+
+import benchmarks
+from benchmarks import __main__ as all_of_them
 from benchmarks import engine, models, similar, startup
 
 
@@ -18,3 +22,14 @@ def test_similar_is_compared_with_reading_and_with_itself() -> None:
 def test_other_models_cost_what_the_tables_say() -> None:
     assert models.run_dynamic(texts=10, rounds=1, hidden=64, layers=1).count("\n") == 4
     assert models.run_starts(rounds=1, hidden=64, layers=1).count("\n") == 4
+
+
+def test_every_benchmark_is_run_with_the_others() -> None:
+    folder = Path(benchmarks.__file__).parent
+    alone = {file.stem for file in folder.glob("*.py") if "Run as `python -m" in file.read_text()}
+    assert set(all_of_them.TABLES) == alone
+
+
+def test_the_table_of_the_machine_names_it() -> None:
+    assert "onnxruntime 1." in all_of_them.machine()
+    assert "cores" in all_of_them.machine()
