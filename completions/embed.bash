@@ -7,20 +7,20 @@ _embed_tags='all-minilm:q8 all-minilm:fp16 all-minilm:22m all-minilm:22m-q8 all-
 _embed_command() {
     case $1 in
         '')
-            commands='text file similar pull list show rm doctor verify cache'
+            commands='text file similar pull list show rm doctor verify serve cache'
             options='-h --help --version'
             ;;
         'text')
             argument='@none'
-            options='-h --help -m --model -f --format -o --output -0 --null -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
+            options='-h --help -m --model -f --format -o --output -0 --null -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline --server -q --quiet'
             ;;
         'file')
             argument='@file'
-            options='-h --help -o --output -m --model -f --format --input-format --field --template --whole -0 --null --chunk --overlap --text --no-text --replace --dtype --on-error --restart --estimate --progress -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
+            options='-h --help -o --output -m --model -f --format --input-format --field --template --whole -0 --null --chunk --overlap --text --no-text --replace --dtype --on-error --restart --estimate --progress -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline --server -q --quiet'
             ;;
         'similar')
             argument='@none'
-            options='-h --help --in --texts --top --min-score --matrix --dedup --dot -f --format --field -0 --null --cache --no-cache -m --model -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
+            options='-h --help --in --texts --top --min-score --matrix --dedup --dot -f --format --field -0 --null --cache --no-cache -m --model -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline --server -q --quiet'
             ;;
         'pull')
             argument='@model'
@@ -44,6 +44,9 @@ _embed_command() {
             argument='@model'
             options='-h --help --json --onnx-file --pooling --threads --device --offline -q --quiet'
             ;;
+        'serve')
+            options='-h --help --host --port --uds -m --model --keep-alive --max-loaded-models --max-queue --max-body --max-texts --max-characters --origins --api-key --api-key-file --allow-changes --timeout --client-timeout --log-format --threads --device -q --quiet'
+            ;;
         'cache')
             commands='info clear'
             options='-h --help'
@@ -62,14 +65,15 @@ _embed_value() {
         text:-f | text:--format) kind='jsonl json npy' ;;
         file:-f | file:--format) kind='jsonl npy parquet' ;;
         similar:-f | similar:--format) kind='table jsonl tsv' ;;
-        *:-o | *:--output | *:--onnx-file | *:--in | *:--texts) kind='@file' ;;
-        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup) kind='@none' ;;
+        *:-o | *:--output | *:--onnx-file | *:--in | *:--texts | *:--uds | *:--api-key-file) kind='@file' ;;
+        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--server | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup | *:--host | *:--port | *:--keep-alive | *:--max-loaded-models | *:--max-queue | *:--max-body | *:--max-texts | *:--max-characters | *:--origins | *:--api-key | *:--timeout | *:--client-timeout) kind='@none' ;;
         *:--prompt) kind='@prompt' ;;
         *:--pooling) kind='mean cls last' ;;
         *:--device) kind='cpu cuda tensorrt rocm migraphx openvino dml coreml qnn' ;;
         *:--input-format) kind='lines jsonl csv tsv parquet' ;;
         *:--dtype) kind='float32 float16' ;;
         *:--on-error) kind='stop skip' ;;
+        *:--log-format) kind='text json' ;;
     esac
 }
 _embed_prompts() {

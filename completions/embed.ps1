@@ -6,21 +6,22 @@ $__embed_names = -split 'all-minilm embeddinggemma qwen3-embedding nomic-embed-t
 $__embed_tags = -split 'all-minilm:q8 all-minilm:fp16 all-minilm:22m all-minilm:22m-q8 all-minilm:22m-fp16 all-minilm:33m all-minilm:33m-q8 all-minilm:l6-v2 all-minilm:l12-v2 embeddinggemma:q8 embeddinggemma:q4 embeddinggemma:300m embeddinggemma:300m-q8 embeddinggemma:300m-q4 qwen3-embedding:q8 qwen3-embedding:fp16 qwen3-embedding:0.6b qwen3-embedding:0.6b-q8 qwen3-embedding:0.6b-fp16 qwen3-embedding:4b qwen3-embedding:8b nomic-embed-text:q8 mxbai-embed-large:q8 mxbai-embed-large:335m mxbai-embed-large:335m-q8 bge-m3:q8 bge-m3:567m bge-m3:567m-q8 bge-large:q8 bge-large:335m bge-large:335m-q8 bge-base:q8 bge-small:q8 snowflake-arctic-embed:q8 snowflake-arctic-embed:22m snowflake-arctic-embed:22m-q8 snowflake-arctic-embed:33m snowflake-arctic-embed:33m-q8 snowflake-arctic-embed:110m snowflake-arctic-embed:110m-q8 snowflake-arctic-embed:137m snowflake-arctic-embed:137m-q8 snowflake-arctic-embed:335m snowflake-arctic-embed:335m-q8 snowflake-arctic-embed2:q8 snowflake-arctic-embed2:305m snowflake-arctic-embed2:305m-q8 snowflake-arctic-embed2:568m snowflake-arctic-embed2:568m-q8 granite-embedding:q8 granite-embedding:30m granite-embedding:30m-q8 granite-embedding:278m granite-embedding:278m-q8 paraphrase-multilingual:q8 paraphrase-multilingual:278m paraphrase-multilingual:278m-q8 gte-small:q8 gte-base:q8 gte-large:q8 gte-multilingual-base:q8 gte-modernbert-base:q8 e5-small:q8 e5-base:q8 e5-large:q8 multilingual-e5-small:q8 multilingual-e5-base:q8 multilingual-e5-large:q8 jina-embeddings-v2-small-en:q8 jina-embeddings-v2-base-en:q8 modernbert-embed:q8 modernbert-embed:q4'
 $__embed_options = @{
     '' = '-h --help --version'
-    'text' = '-h --help -m --model -f --format -o --output -0 --null -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
-    'file' = '-h --help -o --output -m --model -f --format --input-format --field --template --whole -0 --null --chunk --overlap --text --no-text --replace --dtype --on-error --restart --estimate --progress -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
-    'similar' = '-h --help --in --texts --top --min-score --matrix --dedup --dot -f --format --field -0 --null --cache --no-cache -m --model -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline -q --quiet'
+    'text' = '-h --help -m --model -f --format -o --output -0 --null -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline --server -q --quiet'
+    'file' = '-h --help -o --output -m --model -f --format --input-format --field --template --whole -0 --null --chunk --overlap --text --no-text --replace --dtype --on-error --restart --estimate --progress -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline --server -q --quiet'
+    'similar' = '-h --help --in --texts --top --min-score --matrix --dedup --dot -f --format --field -0 --null --cache --no-cache -m --model -d --dimensions --truncate --no-truncate --max-tokens --prompt --prefix --normalize --no-normalize --onnx-file --pooling --threads --device --offline --server -q --quiet'
     'pull' = '-h --help --onnx-file -q --quiet'
     'list' = '-h --help --all --json'
     'show' = '-h --help --onnx-file --pooling --json'
     'rm' = '-h --help -y --yes'
     'doctor' = '-h --help --json --offline'
     'verify' = '-h --help --json --onnx-file --pooling --threads --device --offline -q --quiet'
+    'serve' = '-h --help --host --port --uds -m --model --keep-alive --max-loaded-models --max-queue --max-body --max-texts --max-characters --origins --api-key --api-key-file --allow-changes --timeout --client-timeout --log-format --threads --device -q --quiet'
     'cache' = '-h --help'
     'cache info' = '-h --help --json'
     'cache clear' = '-h --help'
 }
 $__embed_commands = @{
-    '' = 'text file similar pull list show rm doctor verify cache'
+    '' = 'text file similar pull list show rm doctor verify serve cache'
     'cache' = 'info clear'
 }
 $__embed_arguments = @{
@@ -34,6 +35,7 @@ $__embed_arguments = @{
     'rm' = '@pulled'
     'doctor' = '@none'
     'verify' = '@model'
+    'serve' = '@none'
     'cache' = '@none'
     'cache info' = '@none'
     'cache clear' = '@none'
@@ -53,11 +55,14 @@ function __embed_value([string]$place) {
         '*:--onnx-file' { '@file'; return }
         '*:--in' { '@file'; return }
         '*:--texts' { '@file'; return }
+        '*:--uds' { '@file'; return }
+        '*:--api-key-file' { '@file'; return }
         '*:-d' { '@none'; return }
         '*:--dimensions' { '@none'; return }
         '*:--max-tokens' { '@none'; return }
         '*:--prefix' { '@none'; return }
         '*:--threads' { '@none'; return }
+        '*:--server' { '@none'; return }
         '*:--field' { '@none'; return }
         '*:--template' { '@none'; return }
         '*:--chunk' { '@none'; return }
@@ -65,12 +70,25 @@ function __embed_value([string]$place) {
         '*:--top' { '@none'; return }
         '*:--min-score' { '@none'; return }
         '*:--dedup' { '@none'; return }
+        '*:--host' { '@none'; return }
+        '*:--port' { '@none'; return }
+        '*:--keep-alive' { '@none'; return }
+        '*:--max-loaded-models' { '@none'; return }
+        '*:--max-queue' { '@none'; return }
+        '*:--max-body' { '@none'; return }
+        '*:--max-texts' { '@none'; return }
+        '*:--max-characters' { '@none'; return }
+        '*:--origins' { '@none'; return }
+        '*:--api-key' { '@none'; return }
+        '*:--timeout' { '@none'; return }
+        '*:--client-timeout' { '@none'; return }
         '*:--prompt' { '@prompt'; return }
         '*:--pooling' { 'mean cls last'; return }
         '*:--device' { 'cpu cuda tensorrt rocm migraphx openvino dml coreml qnn'; return }
         '*:--input-format' { 'lines jsonl csv tsv parquet'; return }
         '*:--dtype' { 'float32 float16'; return }
         '*:--on-error' { 'stop skip'; return }
+        '*:--log-format' { 'text json'; return }
     }
 }
 function __embed_prompts([string]$name) {

@@ -55,7 +55,6 @@ PLAN = {
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
         "models.cache models.reference models.spec models.store"
     ),
-    "drift": "engine.embedder models.golden records",
     "similar": "errors records",
     "cache": "records",
     "formats.streams": "errors",
@@ -90,6 +89,7 @@ PLAN = {
     "candidates": "errors formats.record formats.stored models.spec provenance records",
     "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
     "embeds": "models.spec records",
+    "drift": "embeds models.golden records",
     "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
     "job": (
         "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "
