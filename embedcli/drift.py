@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedcli.engine.embedder import Embedder
+from embedcli.embeds import Embeds
 from embedcli.models.golden import Golden
 from embedcli.records import Options
 
@@ -24,15 +24,15 @@ class Drift:
         return self.max_abs <= self.golden.tolerance
 
 
-def measure(embedder: Embedder, goldens: Iterable[Golden]) -> list[Drift]:
+def measure(embedder: Embeds, goldens: Iterable[Golden]) -> list[Drift]:
     """Embed every text alone, and compare.
 
-    Raises what `Embedder.embed` does.
+    Raises what `embedder.embed` does.
     """
     return [_measured(embedder, golden) for golden in goldens]
 
 
-def _measured(embedder: Embedder, golden: Golden) -> Drift:
+def _measured(embedder: Embeds, golden: Golden) -> Drift:
     bare = "" if golden.prompt is None else None  # not even the model's own prompt
     [vector] = embedder.embed([golden.text], Options(golden.prompt, prefix=bare))
     theirs = np.asarray(golden.values, np.float64)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer as Library
 from tokenizers.models import WordLevel
@@ -22,6 +23,10 @@ from embedcli.engine.embedder import Embedder
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.models.spec import ModelSpec, Pooling
+
+# A machine that is busy with something else fails no test.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @dataclass(frozen=True)

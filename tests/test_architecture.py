@@ -55,7 +55,6 @@ PLAN = {
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
         "models.cache models.reference models.spec models.store"
     ),
-    "drift": "engine.embedder models.golden records",
     "similar": "errors records",
     "embeds": "models.spec records",
     "cache": "embeds errors records",
@@ -89,9 +88,9 @@ PLAN = {
     "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
-    "comparison": (
-        "candidates embeds errors formats.inputs formats.stored models.spec records similar"
-    ),
+    "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
+    "embeds": "models.spec records",
+    "drift": "embeds models.golden records",
     "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
     "job": (
         "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "

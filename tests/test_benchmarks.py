@@ -1,5 +1,9 @@
 """Every benchmark still runs, at its smallest; what it measures is for its table to say."""
 
+from pathlib import Path
+
+import benchmarks
+from benchmarks import __main__ as all_of_them
 from benchmarks import engine, file, models, similar, startup
 
 
@@ -26,3 +30,14 @@ def test_files_are_compared_with_bare_onnxruntime() -> None:
 
 def test_the_memory_of_files_is_measured() -> None:
     assert file.memory(lines=600, line=100_000).count("\n") == 5
+
+
+def test_every_benchmark_is_run_with_the_others() -> None:
+    folder = Path(benchmarks.__file__).parent
+    alone = {room.stem for room in folder.glob("*.py") if "Run as `python -m" in room.read_text()}
+    assert set(all_of_them.TABLES) == alone
+
+
+def test_the_table_of_the_machine_names_it() -> None:
+    assert "onnxruntime 1." in all_of_them.machine()
+    assert "cores" in all_of_them.machine()

@@ -33,7 +33,7 @@ def test_no_texts_give_no_vectors(palette: Embedder) -> None:
     assert list(palette.stream([])) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(TEXTS, st.lists(TEXTS, max_size=12), st.integers(0, 12))
 def test_a_text_alone_has_the_same_bits_in_any_company(
     minilm: Embedder, text: str, mates: list[str], place: int
@@ -63,7 +63,6 @@ def test_a_text_on_all_cores_has_the_same_bits_as_on_one(minilm: Embedder, words
 
 
 @given(st.lists(st.sampled_from(["red", "green", "blue red", "", "blue " * 9]), max_size=40))
-@settings(deadline=None)
 def test_order_and_receipts_survive_sorting(palette: Embedder, texts: list[str]) -> None:
     streamed = list(palette.stream(texts))
     assert [row.truncated for row in streamed] == [text == "blue " * 9 for text in texts]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embedcli.errors import EmbedError, ModelNotFound, UsageError
@@ -68,7 +68,6 @@ def test_no_name_leads_out_of_the_cache(typed: str) -> None:
         parse(typed)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_a_reference_or_a_plain_error(typed: str) -> None:
     try:

@@ -26,7 +26,7 @@ def whole(embedder: Embedder, text: str, limit: int = 256) -> tuple[list[int], b
     return encoding.ids, bool(encoding.overflowing)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(WORDS, max_size=40).map("".join), st.integers(1, 300), st.integers(3, 40))
 @example("天空" * 4000, 1, 40)
 @example("x" * 9000, 1, 5)

@@ -103,7 +103,8 @@ def _sentence(words: str | None) -> str:
 def _kind(parameter: Any, hint: Any, path: str) -> str:  # noqa: ANN401  # Typer's, Python's types
     """Return what a parameter's value may be."""
     types = [hint, *get_args(hint)]
-    special = {"model": PULLED if path == "rm" else MODEL, "prompt": PROMPT, "device": _DEVICES}
+    special = {"model": PULLED if path == "rm" else MODEL, "models": MODEL}
+    special |= {"prompt": PROMPT, "device": _DEVICES}
     if getattr(parameter, "is_flag", False):
         return ""
     if parameter.name in special:

@@ -48,6 +48,7 @@ def verify(
         device=device,
         offline=offline,
         quiet=quiet,
+        server=None,
     )
     spec = embedder.spec
     file = spec.graph.relative_to(spec.folder).as_posix()
