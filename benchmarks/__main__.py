@@ -26,6 +26,8 @@ TABLES: Final[dict[str, Sequence[str]]] = {
     "engine": ["run"],
     "similar": ["run"],
     "models": ["run_dynamic", "run_starts"],
+    "file": ["speed", "memory"],
+    "serve": ["run"],
 }
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 _PACKAGES: Final = ("onnxruntime", "numpy", "tokenizers", "orjson", "pyarrow", "typer")

@@ -95,7 +95,8 @@ def _ours(embedder: Embedder, corpus: Sequence[str], folder: Path) -> Callable[[
     source.write_text("\n".join(lines), "utf-8")
     how = Reading()
     shape = Shape(how.selection())
-    job = Job([str(source)], how, embedder, Options(), shape, None, "jsonl", "float32", False)
+    model = (embedder, embedder, Options())
+    job = Job([str(source)], how, *model, shape, None, "jsonl", "float32", False)
     return lambda: to_file(job, folder / "vectors.jsonl", lambda _: None, restart=True)
 
 

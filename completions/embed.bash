@@ -61,12 +61,12 @@ _embed_command() {
 }
 _embed_value() {
     case $1 in
-        text:-m | file:-m | similar:-m | text:--model | file:--model | similar:--model) kind='@model' ;;
-        serve:-m | serve:--model | *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--server | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup | *:--host | *:--port | *:--keep-alive | *:--max-loaded-models | *:--max-queue | *:--max-body | *:--max-texts | *:--max-characters | *:--origins | *:--api-key | *:--timeout | *:--client-timeout) kind='@none' ;;
+        *:-m | *:--model) kind='@model' ;;
         text:-f | text:--format) kind='jsonl json npy' ;;
         file:-f | file:--format) kind='jsonl npy parquet' ;;
         similar:-f | similar:--format) kind='table jsonl tsv' ;;
         *:-o | *:--output | *:--onnx-file | *:--in | *:--texts | *:--uds | *:--api-key-file) kind='@file' ;;
+        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--server | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup | *:--host | *:--port | *:--keep-alive | *:--max-loaded-models | *:--max-queue | *:--max-body | *:--max-texts | *:--max-characters | *:--origins | *:--api-key | *:--timeout | *:--client-timeout) kind='@none' ;;
         *:--prompt) kind='@prompt' ;;
         *:--pooling) kind='mean cls last' ;;
         *:--device) kind='cpu cuda tensorrt rocm migraphx openvino dml coreml qnn' ;;

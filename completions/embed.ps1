@@ -42,14 +42,21 @@ $__embed_arguments = @{
 }
 function __embed_value([string]$place) {
     switch -CaseSensitive -Wildcard ($place) {
-        'text:-m' { '@model'; return }
-        'file:-m' { '@model'; return }
-        'similar:-m' { '@model'; return }
-        'text:--model' { '@model'; return }
-        'file:--model' { '@model'; return }
-        'similar:--model' { '@model'; return }
-        'serve:-m' { '@none'; return }
-        'serve:--model' { '@none'; return }
+        '*:-m' { '@model'; return }
+        '*:--model' { '@model'; return }
+        'text:-f' { 'jsonl json npy'; return }
+        'text:--format' { 'jsonl json npy'; return }
+        'file:-f' { 'jsonl npy parquet'; return }
+        'file:--format' { 'jsonl npy parquet'; return }
+        'similar:-f' { 'table jsonl tsv'; return }
+        'similar:--format' { 'table jsonl tsv'; return }
+        '*:-o' { '@file'; return }
+        '*:--output' { '@file'; return }
+        '*:--onnx-file' { '@file'; return }
+        '*:--in' { '@file'; return }
+        '*:--texts' { '@file'; return }
+        '*:--uds' { '@file'; return }
+        '*:--api-key-file' { '@file'; return }
         '*:-d' { '@none'; return }
         '*:--dimensions' { '@none'; return }
         '*:--max-tokens' { '@none'; return }
@@ -75,19 +82,6 @@ function __embed_value([string]$place) {
         '*:--api-key' { '@none'; return }
         '*:--timeout' { '@none'; return }
         '*:--client-timeout' { '@none'; return }
-        'text:-f' { 'jsonl json npy'; return }
-        'text:--format' { 'jsonl json npy'; return }
-        'file:-f' { 'jsonl npy parquet'; return }
-        'file:--format' { 'jsonl npy parquet'; return }
-        'similar:-f' { 'table jsonl tsv'; return }
-        'similar:--format' { 'table jsonl tsv'; return }
-        '*:-o' { '@file'; return }
-        '*:--output' { '@file'; return }
-        '*:--onnx-file' { '@file'; return }
-        '*:--in' { '@file'; return }
-        '*:--texts' { '@file'; return }
-        '*:--uds' { '@file'; return }
-        '*:--api-key-file' { '@file'; return }
         '*:--prompt' { '@prompt'; return }
         '*:--pooling' { 'mean cls last'; return }
         '*:--device' { 'cpu cuda tensorrt rocm migraphx openvino dml coreml qnn'; return }

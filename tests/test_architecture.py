@@ -88,8 +88,9 @@ PLAN = {
     "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
-    "comparison": "candidates errors formats.inputs formats.stored models.spec records similar",
-    "embeds": "models.spec records",
+    "comparison": (
+        "candidates embeds errors formats.inputs formats.stored models.spec records similar"
+    ),
     "drift": "embeds models.golden records",
     "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
     "job": (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import benchmarks
 from benchmarks import __main__ as all_of_them
-from benchmarks import engine, file, models, similar, startup
+from benchmarks import engine, file, models, serve, similar, startup
 
 
 def test_start_up_is_compared_with_a_bare_process() -> None:
@@ -41,3 +41,7 @@ def test_every_benchmark_is_run_with_the_others() -> None:
 def test_the_table_of_the_machine_names_it() -> None:
     assert "onnxruntime 1." in all_of_them.machine()
     assert "cores" in all_of_them.machine()
+
+
+def test_the_server_is_put_under_load() -> None:
+    assert serve.run(texts=40, rounds=1, requests=50).count("\n") == 11

@@ -10,6 +10,8 @@ from embedcli.cli.main import EXIT_CODES
 
 def kinds(parent: type[errors.EmbedError]) -> Iterator[type[errors.EmbedError]]:
     for kind in parent.__subclasses__():
+        if kind.__module__ != errors.__name__:
+            continue  # the server's own, which never reach the command line
         yield kind
         yield from kinds(kind)
 

@@ -48,7 +48,6 @@ def verify(
         device=device,
         offline=offline,
         quiet=quiet,
-        server=None,
     )
     spec = embedder.spec
     file = spec.graph.relative_to(spec.folder).as_posix()
