@@ -1,7 +1,7 @@
 """`embed serve` under load: many clients with one text each, a lone one, too many, and its memory.
 
-The server is a process of its own; the clients share the machine with it. Run as
-`python -m benchmarks.serve`.
+The server is a process of its own; the clients share the machine with it.
+Run as `python -m benchmarks.serve`.
 """
 
 import asyncio
