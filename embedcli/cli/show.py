@@ -41,9 +41,8 @@ def show(
     rows = [[name, who, _words(value)] for name, (value, who) in facts.items()]
     typer.echo(table(["FACT", "WHO SAYS IT", spec.name], rows) + "\n")
     typer.echo(table(["FILE", "SHA-256"], [[name, digest] for name, digest in digests.items()]))
-    typer.echo("" if notes else None, nl=bool(notes))
     for note in notes:
-        typer.echo(f"note: {note}")
+        typer.echo(f"\nnote: {note}")
 
 
 def _notes(spec: "ModelSpec") -> list[str]:
