@@ -95,8 +95,9 @@ def _ours(embedder: Embedder, corpus: Sequence[str], folder: Path) -> Callable[[
     source.write_text("\n".join(lines), "utf-8")
     how = Reading()
     shape = Shape(how.selection())
-    model = (embedder, embedder, Options())
-    job = Job([str(source)], how, *model, shape, None, "jsonl", "float32", False)
+    job = Job(
+        [str(source)], how, embedder, embedder, Options(), shape, None, "jsonl", "float32", False
+    )
     return lambda: to_file(job, folder / "vectors.jsonl", lambda _: None, restart=True)
 
 
