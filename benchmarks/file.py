@@ -49,14 +49,18 @@ def speed(texts: int = 2000, rounds: int = 5, torch_python: str | None = None) -
             own = seconds(ours)
             peak = max(_matrix_flops() for _ in range(3))
             shares = {
-                f"bare onnxruntime, best batches ({budget} tokens)": bare() / own,
+                f"share of bare onnxruntime, best batches ({budget} tokens)": bare() / own,
                 "share of the float32 matrix-product peak": _flops(embedder, corpus) / own / peak,
-                **{other: run() / own for other, run in others.items()},
+                **{f"times that of {other}": run() / own for other, run in others.items()},
             }
             for label, ratio in shares.items():
                 ratios.setdefault(label, []).append(ratio)
     rows = [[label, f"{statistics.median(found):.2f}"] for label, found in ratios.items()]
-    rows += [[label, "not here"] for label in rivals.LOAD if label not in ratios]
+    rows += [
+        [f"times that of {name}", "not here"]
+        for name in rivals.LOAD
+        if f"times that of {name}" not in ratios
+    ]
     head = f"throughput of `embed file`, {len(corpus)} paragraphs, {cores.allowed()} cores"
     return table([head, "ratio"], rows)
 
