@@ -110,7 +110,8 @@ def file(
     A run that was killed is continued by the same command. With --chunk, a row's text is its
     window's, and N counts what the model sees: prompt and special tokens included.
 
-    Examples:
+    For example:
+
       embed file docs.jsonl.gz --field body -o docs.parquet
 
       embed file notes/*.md --whole --chunk 256 --overlap 32 -o notes.jsonl

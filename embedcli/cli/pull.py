@@ -21,7 +21,8 @@ def pull(
 
     What was broken off is continued, and only what the model needs is fetched.
 
-    Examples:
+    For example:
+
       embed pull embeddinggemma
 
       embed pull org/name@revision

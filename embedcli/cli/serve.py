@@ -182,7 +182,8 @@ def serve(
 
     SIGTERM and Ctrl-C finish what is under way and end with exit code 0.
 
-    Examples:
+    For example:
+
       embed serve
 
       embed serve --host 0.0.0.0 --api-key-file key.txt --log-format json

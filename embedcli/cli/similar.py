@@ -81,7 +81,8 @@ def similar(
 ) -> None:
     """Show what is closest to QUERY: among arguments, lines, files, or stored vectors.
 
-    Examples:
+    For example:
+
       embed similar "a cat sat" "a dog slept"
 
       embed similar "reset my password" --in faq.txt --top 3

@@ -55,7 +55,8 @@ def text(
 
     Input that trickles in is answered as it comes; input that pours in is batched.
 
-    Examples:
+    For example:
+
       embed text "why is the sky blue?"
 
       embed text -f npy -o titles.npy < titles.txt
