@@ -11,7 +11,7 @@ from embedcli.cli import options
 from embedcli.cli.console import say
 from embedcli.cli.memory import remembering
 from embedcli.cli.progress import clock, progress
-from embedcli.cli.start import embedder_for
+from embedcli.cli.start import Choice, embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,17 +137,8 @@ def file(
     for name in inputs:
         kind_of(name, how)
     size = size_of(inputs)
-    embedder = embedder_for(
-        context,
-        model,
-        onnx_file=onnx_file,
-        pooling=pooling,
-        threads=threads,
-        device=device,
-        offline=offline,
-        quiet=quiet,
-        server=server,
-    )
+    choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
+    embedder = embedder_for(context, choice, server=server)
     windows = _windows(embedder, wanted, chunk, overlap)
     skip = on_error is OnError.SKIP
     vectors = remembering(embedder, device) if cache else embedder

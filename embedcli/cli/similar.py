@@ -12,7 +12,7 @@ from embedcli.cli.console import say
 from embedcli.cli.memory import remembering
 from embedcli.cli.progress import progress
 from embedcli.cli.ranking import Format
-from embedcli.cli.start import embedder_for
+from embedcli.cli.start import Choice, embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,17 +104,8 @@ def similar(
         truncate=truncate,
         normalize=normalize,
     )
-    embedder = embedder_for(
-        context,
-        model,
-        onnx_file=onnx_file,
-        pooling=pooling,
-        threads=threads,
-        device=device,
-        offline=offline,
-        quiet=quiet,
-        server=server,
-    )
+    choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
+    embedder = embedder_for(context, choice, server=server)
     from embedcli.comparison import Comparison
     from embedcli.formats import streams
     from embedcli.formats.inputs import Reading

@@ -8,6 +8,7 @@ model, begins to load before it is parsed. Anything else on the line, and nothin
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -52,48 +53,31 @@ def _load(begun: "Future[Embedder]") -> None:
         begun.set_result(embedder)
 
 
-def embedder_for(
-    context: typer.Context,
-    model: str,
-    *,
-    onnx_file: str | None,
-    pooling: str | None,
-    threads: int | None,
-    device: str,
-    offline: bool,
-    quiet: bool,
-    server: str | None,
-) -> "Embeds":
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which model a command asks for, and how it is to run."""
+
+    model: str
+    onnx_file: str | None
+    pooling: str | None
+    threads: int | None
+    device: str
+    offline: bool
+    quiet: bool
+
+
+def embedder_for(context: typer.Context, choice: Choice, *, server: str | None) -> "Embeds":
     """Return the model that a command asks for: on this machine, or on a server."""
-    if server is not None:
-        if onnx_file is not None or pooling is not None or offline:
-            raise UsageError("--onnx-file, --pooling and --offline have no say with --server")
-        from embedcli.remote import Remote
+    if server is None:
+        return embedder_here(context, choice)
+    if choice.onnx_file is not None or choice.pooling is not None or choice.offline:
+        raise UsageError("--onnx-file, --pooling and --offline have no say with --server")
+    from embedcli.remote import Remote
 
-        return Remote(server, model, key=os.environ.get("EMBED_API_KEY"))
-    return embedder_here(
-        context,
-        model,
-        onnx_file=onnx_file,
-        pooling=pooling,
-        threads=threads,
-        device=device,
-        offline=offline,
-        quiet=quiet,
-    )
+    return Remote(server, choice.model, key=os.environ.get("EMBED_API_KEY"))
 
 
-def embedder_here(
-    context: typer.Context,
-    model: str,
-    *,
-    onnx_file: str | None,
-    pooling: str | None,
-    threads: int | None,
-    device: str,
-    offline: bool,
-    quiet: bool,
-) -> "Embedder":
+def embedder_here(context: typer.Context, choice: Choice) -> "Embedder":
     """Return the model that a command asks for, on this machine: the one begun, or another."""
     from embedcli.cli.fetching import shown
     from embedcli.load import load
@@ -103,15 +87,15 @@ def embedder_here(
     if begun is not None:
         return begun.result()
     embedder = load(
-        model,
-        onnx_file=onnx_file,
-        pooling=pooling,
-        threads=threads,
-        device=device,
-        offline=offline,
-        show=store.silently if quiet else shown,
+        choice.model,
+        onnx_file=choice.onnx_file,
+        pooling=choice.pooling,
+        threads=choice.threads,
+        device=choice.device,
+        offline=choice.offline,
+        show=store.silently if choice.quiet else shown,
     )
-    if not quiet:
+    if not choice.quiet:
         for warning in embedder.spec.warnings:
             say(f"warning: {warning}")
         if not embedder.spec.batch_invariant:

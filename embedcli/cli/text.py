@@ -10,7 +10,7 @@ import typer
 
 from embedcli.cli import options
 from embedcli.cli.console import say
-from embedcli.cli.start import embedder_for
+from embedcli.cli.start import Choice, embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,17 +78,8 @@ def text(
     from embedcli.formats import streams
 
     given = options.arguments(texts) if texts else _standard_input(null=null, quiet=quiet)
-    embedder = embedder_for(
-        context,
-        model,
-        onnx_file=onnx_file,
-        pooling=pooling,
-        threads=threads,
-        device=device,
-        offline=offline,
-        quiet=quiet,
-        server=server,
-    )
+    choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
+    embedder = embedder_for(context, choice, server=server)
     loaded = time.perf_counter_ns()
     with streams.sink(output) as file:
         rows = _embed(embedder, given, wanted)

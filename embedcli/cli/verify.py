@@ -8,7 +8,7 @@ import typer
 
 from embedcli.cli import options
 from embedcli.cli.console import table
-from embedcli.cli.start import embedder_here
+from embedcli.cli.start import Choice, embedder_here
 from embedcli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -39,16 +39,8 @@ def verify(
     repo = reference.parse(model, onnx_file=onnx_file).repo
     if repo is not None and not golden.has_any(repo):
         raise _nothing_known(model)
-    embedder = embedder_here(
-        context,
-        model,
-        onnx_file=onnx_file,
-        pooling=pooling,
-        threads=threads,
-        device=device,
-        offline=offline,
-        quiet=quiet,
-    )
+    choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
+    embedder = embedder_here(context, choice)
     spec = embedder.spec
     file = spec.graph.relative_to(spec.folder).as_posix()
     goldens = golden.beside(spec.folder) or golden.published(repo, file)
