@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embedcli.errors import UsageError
@@ -101,6 +101,8 @@ class Guard:
         self, scope: Scope, headers: Headers, cors: dict[str, str] | None
     ) -> Response | None:
         """Return what to answer at once, or None to let the request in."""
+        if scope["http_version"] == "1.1" and len(headers.getlist("host")) != 1:
+            return PlainTextResponse("400 Bad Request: missing or repeated Host header", 400)
         if cors is None:
             note(scope, {"reason": "the origin is not allowed: see --origins"})
             return Response(status_code=403)
