@@ -282,4 +282,7 @@ def _weight(entry: _Passage | Reject) -> int:
     if isinstance(entry, Reject):
         return len(entry.raw) + 256
     fields = entry.record.fields
-    return len(entry.text) + (len(fields) if isinstance(fields, bytes) else 0) + 256
+    # The windows of a text share its record: it weighs on the first of them only.
+    shared = entry.window is not None and entry.window.chunk > 0
+    own = len(fields) if isinstance(fields, bytes) and not shared else 0
+    return len(entry.text) + own + 256

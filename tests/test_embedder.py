@@ -1,6 +1,7 @@
 """The engine as a whole: order, company, streams, threads, and what goes wrong in it."""
 
 import itertools
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -173,3 +174,14 @@ def test_a_closed_embedder_loads_again(palette: Embedder) -> None:
     before = palette.embed(["red"])
     palette.close()
     np.testing.assert_array_equal(palette.embed(["red"]), before)
+
+
+def test_a_text_that_comes_again_as_its_like_is_served_is_not_lost(palette: Embedder) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change as often as they can
+    try:
+        rows = list(palette.stream(["red", "blue"] * 4000))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len({row.vector.tobytes() for row in rows[::2]}) == 1
+    assert len(rows) == 8000

@@ -79,6 +79,7 @@ class Run:
         self._lone = lone
         self._submission = Submission()
         self._slots: dict[bytes, Slot] = {}
+        self._sharing = threading.Lock()  # one thread brings texts, another takes results
         self._prefix = asked.prefix(spec, options)
         self._left_out = 0 if spec.include_prompt else worker.tokenizer.prompt(self._prefix)
         self._limit = asked.limit(spec, options)
@@ -101,18 +102,20 @@ class Run:
             prompt=self._left_out,
         )
         key = tokens.ids.tobytes() + bytes([tokens.truncated])
-        slot = self._slots.get(key)
-        if slot is None:
-            slot = self._slots[key] = Slot(tokens, index, tell)
-            self._put(slot)
-        slot.uses += 1
+        with self._sharing:
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = Slot(tokens, index, tell)
+                self._put(slot)
+            slot.uses += 1
         return slot
 
     def release(self, slot: Slot) -> None:
         """Forget a slot once all that share it have been served."""
-        slot.uses -= 1
-        if not slot.uses:
-            del self._slots[slot.tokens.ids.tobytes() + bytes([slot.tokens.truncated])]
+        with self._sharing:
+            slot.uses -= 1
+            if not slot.uses:
+                del self._slots[slot.tokens.ids.tobytes() + bytes([slot.tokens.truncated])]
 
     def cancel(self) -> None:
         """Drop what no core has taken yet."""
