@@ -32,7 +32,8 @@ PLAN = {
         "models.spec places"
     ),
     "models.kept": (
-        "errors models.cache models.catalog models.layout models.receipts models.reference places"
+        "errors models.cache models.catalog models.layout models.receipts models.reference "
+        "places"
     ),
     "models.store": (
         "errors models.blobs models.cache models.graph models.layout models.receipts "
@@ -113,7 +114,8 @@ PLAN = {
         "server.metrics server.openai server.queue server.residency server.shelf server.wire"
     ),
     "server.library": (
-        "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
+        "errors server.embedding server.gojson server.guard server.names server.shelf "
+        "server.wire"
     ),
     "server.app": (
         "errors server.embedding server.guard server.library server.metrics server.names "
