@@ -49,16 +49,22 @@ def load(
     found = store.obtain(reference.parse(model, onnx_file=onnx_file), offline=offline, show=show)
     spec = cache.spec(found, pooling=pooling_named(pooling))
     cache.note_use(found)
+    return assemble(spec, threads=threads, device=device)
+
+
+def assemble(spec: ModelSpec, *, threads: int | None = None, device: str = "cpu") -> Embedder:
+    """Join the parts of a model that is on this machine; raises as `load` does."""
     return Embedder(
         spec,
         Tokenizer(spec.tokenizer),
-        partial(_open, spec, device),
+        partial(open_session, spec, device),
         threads=threads or cores.allowed(),
         limits=_LIMITS if spec.batch_invariant else _ALONE,
     )
 
 
-def _open(spec: ModelSpec, device: str, threads: int) -> Session:
+def open_session(spec: ModelSpec, device: str, threads: int) -> Session:
+    """Load the graph of a model alone, to run on `threads` cores."""
     return Session(spec.graph, threads=threads, device=device)
 
 

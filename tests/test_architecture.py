@@ -92,6 +92,28 @@ PLAN = {
         "engine.embedder engine.session engine.windows formats.inputs formats.outputs "
         "formats.record formats.shape formats.streams journal pipeline provenance records"
     ),
+    "quantize.numbers": "",
+    "quantize.graph": "errors quantize.numbers",
+    "quantize.rounding": "quantize.numbers",
+    "quantize.smoothing": "quantize.numbers",
+    "quantize.sites": "quantize.graph quantize.numbers",
+    "quantize.tables": "quantize.graph quantize.numbers quantize.rounding",
+    "quantize.calibration": (
+        "engine.session quantize.graph quantize.numbers quantize.sites quantize.smoothing"
+    ),
+    "quantize.rewrite": (
+        "quantize.graph quantize.numbers quantize.rounding quantize.sites quantize.smoothing "
+        "quantize.tables"
+    ),
+    "quantize.search": "quantize.rewrite",
+    "quantize.texts": "errors",
+    "quantize.report": "engine.embedder records",
+    "quantize.recipe": (
+        "engine.embedder errors load models.spec quantize.calibration quantize.graph "
+        "quantize.report quantize.rewrite quantize.search quantize.sites quantize.tables "
+        "quantize.texts records"
+    ),
+    "quantize.folder": "errors models.layout models.spec quantize.report",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
@@ -123,7 +145,13 @@ PLAN = {
         "cli.console cli.options cli.start engine.embedder errors formats.jsonl formats.lines "
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
-    "cli.app": "cli.cache cli.file cli.list cli.pull cli.rm cli.show cli.similar cli.text",
+    "cli.quantize": (
+        "cli.console cli.options cli.start formats.inputs formats.record quantize.folder "
+        "quantize.recipe quantize.report quantize.texts"
+    ),
+    "cli.app": (
+        "cli.cache cli.file cli.list cli.pull cli.quantize cli.rm cli.show cli.similar cli.text"
+    ),
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
 }
@@ -131,6 +159,7 @@ ONE_DOOR = {
     "onnxruntime": {"engine.session"},
     "tokenizers": {"engine.tokens"},
     "huggingface_hub": {"models.store"},
+    "onnx": {room for room in PLAN if room.startswith("quantize.")},
 }
 FOLDERS_THAT_KNOW_TYPER = {"cli"}
 

@@ -9,6 +9,7 @@ from embedcli.cli import cache
 from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
+from embedcli.cli.quantize import quantize
 from embedcli.cli.rm import rm
 from embedcli.cli.show import show
 from embedcli.cli.similar import similar
@@ -46,4 +47,5 @@ app.command()(pull)
 app.command("list")(list_models)
 app.command()(show)
 app.command()(rm)
+app.command()(quantize)
 app.add_typer(cache.app, name="cache")
