@@ -16,6 +16,7 @@ from embedcli.quantize.smoothing import Scaling, Seen, chosen
 from embedcli.quantize.tables import Table
 
 _DOMAIN = "com.microsoft"
+_SELDOM = 0.01  # of the tokens; 0.003 to 0.03 measured alike
 _OUTSIDE = 1024  # bytes; what is smaller stays in the graph's own file
 
 
@@ -43,9 +44,11 @@ def plan(graph: Graph, group: Group, seen: Seen) -> Plan:
     matrices = [site.weights(graph) for site in group.sites]
     scaling = chosen(seen, matrices)
     factors = scaling.factors.astype(np.float64)
-    # Rounding an input adds a noise to each channel that no weight can make up for.
-    noise = np.eye(group.channels) * scaling.step**2 / 12
-    gram = seen.gram / np.outer(factors, factors) + noise
+    # The texts to come are not those seen: each channel may go as far as it ever did, on its own.
+    # Without that, weights of channels that are seldom active are sacrificed to all others, and a
+    # text that needs them is lost: single words fell to a cosine of 0.95.
+    reach = np.maximum(np.abs(seen.low), np.abs(seen.high)) / factors
+    gram = seen.gram / np.outer(factors, factors) + np.diag(reach**2 * _SELDOM)
     scaled = np.concatenate(matrices, axis=1) * scaling.factors[:, None]
     weights, scales = rounded(scaled, gram)
     # What quantising changes on average, of weights and of inputs, the bias takes back.
