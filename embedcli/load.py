@@ -53,16 +53,34 @@ def load(
     found = store.obtain(reference.parse(model, onnx_file=onnx_file), offline=offline, show=show)
     spec = cache.spec(found, pooling=pooling_named(pooling))
     cache.note_use(found)
+    copies = _copies(found, spec, device)
+    return assemble(spec, threads=threads, device=device, copies=copies)
+
+
+def assemble(
+    spec: ModelSpec,
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    copies: Path | None = None,
+) -> Embedder:
+    """Join the parts of a model that is on this machine; raises as `load` does.
+
+    `copies` is where an optimised copy of a large graph is kept.
+    """
     return Embedder(
         spec,
         Tokenizer(spec.tokenizer, lowercase=spec.lowercase, eos=spec.eos),
-        partial(_open, spec, device, _copies(found, spec, device)),
+        partial(open_session, spec, device, copies=copies),
         threads=threads or cores.allowed(),
         limits=_LIMITS if spec.batch_invariant else _ALONE,
     )
 
 
-def _open(spec: ModelSpec, device: str, copies: Path | None, threads: int) -> Session:
+def open_session(
+    spec: ModelSpec, device: str, threads: int, *, copies: Path | None = None
+) -> Session:
+    """Load the graph of a model alone, to run on `threads` cores."""
     return Session(spec, threads=threads, device=device, copies=copies)
 
 

@@ -32,8 +32,7 @@ PLAN = {
         "models.spec places"
     ),
     "models.kept": (
-        "errors models.cache models.catalog models.layout models.receipts models.reference "
-        "places"
+        "errors models.cache models.catalog models.layout models.receipts models.reference places"
     ),
     "models.store": (
         "errors models.blobs models.cache models.graph models.layout models.receipts "
@@ -114,8 +113,7 @@ PLAN = {
         "server.metrics server.openai server.queue server.residency server.shelf server.wire"
     ),
     "server.library": (
-        "errors server.embedding server.gojson server.guard server.names server.shelf "
-        "server.wire"
+        "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
     ),
     "server.app": (
         "errors server.embedding server.guard server.library server.metrics server.names "
@@ -167,9 +165,35 @@ PLAN = {
         "cli.console cli.options errors server.address server.app server.duration server.guard "
         "server.local server.metrics server.names server.run"
     ),
+    "quantize.report": "engine.embedder records",
+    "quantize.folder": "errors models.layout models.spec quantize.report",
+    "quantize.numbers": "",
+    "quantize.graph": "errors quantize.numbers",
+    "quantize.sites": "quantize.graph quantize.numbers",
+    "quantize.smoothing": "quantize.numbers",
+    "quantize.calibration": (
+        "engine.session quantize.graph quantize.numbers quantize.sites quantize.smoothing"
+    ),
+    "quantize.rounding": "quantize.numbers",
+    "quantize.tables": "quantize.graph quantize.numbers quantize.rounding",
+    "quantize.rewrite": (
+        "quantize.graph quantize.numbers quantize.rounding quantize.sites quantize.smoothing "
+        "quantize.tables"
+    ),
+    "quantize.search": "quantize.rewrite",
+    "quantize.texts": "errors",
+    "quantize.recipe": (
+        "engine.embedder errors load models.spec quantize.calibration quantize.graph "
+        "quantize.report quantize.rewrite quantize.search quantize.sites quantize.tables "
+        "quantize.texts records"
+    ),
+    "cli.quantize": (
+        "cli.console cli.options cli.start formats.inputs formats.record quantize.folder "
+        "quantize.recipe quantize.report quantize.texts"
+    ),
     "cli.app": (
-        "cli.cache cli.doctor cli.file cli.list cli.pull cli.rm cli.serve cli.show cli.similar "
-        "cli.text cli.verify"
+        "cli.cache cli.doctor cli.file cli.list cli.pull cli.quantize cli.rm cli.serve cli.show "
+        "cli.similar cli.text cli.verify"
     ),
     "cli.main": "cli.app cli.console cli.start errors",
     "__main__": "cli.main",
@@ -181,6 +205,7 @@ ONE_DOOR = {
     "uvicorn": {"server.run"},
     "prometheus_client": {"server.metrics"},
     "zstandard": {"formats.sources"},
+    "onnx": {room for room in PLAN if room.startswith("quantize.")},
 }
 FOLDERS = {"typer": "cli", "starlette": "server"}
 

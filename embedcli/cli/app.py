@@ -10,6 +10,7 @@ from embedcli.cli.doctor import doctor
 from embedcli.cli.file import file
 from embedcli.cli.list import list_models
 from embedcli.cli.pull import pull
+from embedcli.cli.quantize import quantize
 from embedcli.cli.rm import rm
 from embedcli.cli.serve import serve
 from embedcli.cli.show import show
@@ -51,5 +52,6 @@ app.command()(show)
 app.command()(rm)
 app.command()(doctor)
 app.command()(verify)
+app.command()(quantize)
 app.add_typer(cache.app, name="cache")
 app.command()(serve)

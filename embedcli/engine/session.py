@@ -79,12 +79,19 @@ class Session:
         Raises:
             ModelError: onnxruntime failed, for instance for want of memory.
         """
+        return self.values(ids, [self._output])[0]
+
+    def values(self, ids: NDArray[np.int64], names: Sequence[str]) -> list[Hidden]:
+        """Run the graph on ids (B, T) and return any of its outputs, as float32.
+
+        Raises:
+            ModelError: onnxruntime failed, for instance for want of memory.
+        """
         try:
-            result = self._onnx.run([self._output], self._feed(ids))[0]
+            results = self._onnx.run(names, self._feed(ids))
         except Exception as error:  # onnxruntime's errors share no narrower ancestor
             raise ModelError(f"the model failed to run: {_reason(error)}") from error
-        hidden: Hidden = np.asarray(result, dtype=np.float32)
-        return hidden
+        return [np.asarray(result, dtype=np.float32) for result in results]
 
     def _feed(self, ids: Ids) -> dict[str, Fed]:
         """Return what the graph lists as inputs, by name."""
