@@ -7,7 +7,7 @@ _embed_tags='all-minilm:q8 all-minilm:fp16 all-minilm:22m all-minilm:22m-q8 all-
 _embed_command() {
     case $1 in
         '')
-            commands='text file similar pull list show rm doctor verify serve cache'
+            commands='text file similar pull list show rm doctor verify quantize serve cache'
             options='-h --help --version'
             ;;
         'text')
@@ -44,6 +44,10 @@ _embed_command() {
             argument='@model'
             options='-h --help --json --onnx-file --pooling --threads --device --offline -q --quiet'
             ;;
+        'quantize')
+            argument='@model'
+            options='-h --help -o --output --calibrate --field --min-cosine --keep --onnx-file --pooling --threads --offline -q --quiet'
+            ;;
         'serve')
             options='-h --help --host --port --uds -m --model --keep-alive --max-loaded-models --max-queue --max-body --max-texts --max-characters --origins --api-key --api-key-file --allow-changes --timeout --client-timeout --log-format --threads --device -q --quiet'
             ;;
@@ -65,8 +69,8 @@ _embed_value() {
         text:-f | text:--format) kind='jsonl json npy' ;;
         file:-f | file:--format) kind='jsonl npy parquet' ;;
         similar:-f | similar:--format) kind='table jsonl tsv' ;;
-        *:-o | *:--output | *:--onnx-file | *:--in | *:--texts | *:--uds | *:--api-key-file) kind='@file' ;;
-        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--server | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup | *:--host | *:--port | *:--keep-alive | *:--max-loaded-models | *:--max-queue | *:--max-body | *:--max-texts | *:--max-characters | *:--origins | *:--api-key | *:--timeout | *:--client-timeout) kind='@none' ;;
+        *:-o | *:--output | *:--onnx-file | *:--in | *:--texts | *:--calibrate | *:--uds | *:--api-key-file) kind='@file' ;;
+        *:-d | *:--dimensions | *:--max-tokens | *:--prefix | *:--threads | *:--server | *:--field | *:--template | *:--chunk | *:--overlap | *:--top | *:--min-score | *:--dedup | *:--min-cosine | *:--keep | *:--host | *:--port | *:--keep-alive | *:--max-loaded-models | *:--max-queue | *:--max-body | *:--max-texts | *:--max-characters | *:--origins | *:--api-key | *:--timeout | *:--client-timeout) kind='@none' ;;
         *:--prompt) kind='@prompt' ;;
         *:--pooling) kind='mean cls last' ;;
         *:--device) kind='cpu cuda tensorrt rocm migraphx openvino dml coreml qnn' ;;

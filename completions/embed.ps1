@@ -15,13 +15,14 @@ $__embed_options = @{
     'rm' = '-h --help -y --yes'
     'doctor' = '-h --help --json --offline'
     'verify' = '-h --help --json --onnx-file --pooling --threads --device --offline -q --quiet'
+    'quantize' = '-h --help -o --output --calibrate --field --min-cosine --keep --onnx-file --pooling --threads --offline -q --quiet'
     'serve' = '-h --help --host --port --uds -m --model --keep-alive --max-loaded-models --max-queue --max-body --max-texts --max-characters --origins --api-key --api-key-file --allow-changes --timeout --client-timeout --log-format --threads --device -q --quiet'
     'cache' = '-h --help'
     'cache info' = '-h --help --json'
     'cache clear' = '-h --help'
 }
 $__embed_commands = @{
-    '' = 'text file similar pull list show rm doctor verify serve cache'
+    '' = 'text file similar pull list show rm doctor verify quantize serve cache'
     'cache' = 'info clear'
 }
 $__embed_arguments = @{
@@ -35,6 +36,7 @@ $__embed_arguments = @{
     'rm' = '@pulled'
     'doctor' = '@none'
     'verify' = '@model'
+    'quantize' = '@model'
     'serve' = '@none'
     'cache' = '@none'
     'cache info' = '@none'
@@ -55,6 +57,7 @@ function __embed_value([string]$place) {
         '*:--onnx-file' { '@file'; return }
         '*:--in' { '@file'; return }
         '*:--texts' { '@file'; return }
+        '*:--calibrate' { '@file'; return }
         '*:--uds' { '@file'; return }
         '*:--api-key-file' { '@file'; return }
         '*:-d' { '@none'; return }
@@ -70,6 +73,8 @@ function __embed_value([string]$place) {
         '*:--top' { '@none'; return }
         '*:--min-score' { '@none'; return }
         '*:--dedup' { '@none'; return }
+        '*:--min-cosine' { '@none'; return }
+        '*:--keep' { '@none'; return }
         '*:--host' { '@none'; return }
         '*:--port' { '@none'; return }
         '*:--keep-alive' { '@none'; return }
