@@ -54,7 +54,8 @@ def quantize(
     The products that cost most stay in float32, where the budget of --min-cosine asks for it.
     Needs the package `onnx`: pip install 'embedcli[quantize]'.
 
-    Examples:
+    For example:
+
       embed quantize all-minilm -o fast --calibrate titles.txt
 
       embed text -m ./fast "why is the sky blue?"
@@ -63,7 +64,7 @@ def quantize(
 
     wish = recipe.Wish(min_cosine, tuple(keep or ()), threads)
     texts = _texts(calibrate, field)
-    choice = Choice(model, onnx_file, None, threads, "cpu", offline, quiet)
+    choice = Choice(model, onnx_file, pooling, threads, "cpu", offline, quiet)
     original = embedder_here(context, choice)
     with folder.whole(output) as made, _progress(quiet=quiet) as progress:
         found = recipe.quantise(original, texts, folder.graph_in(made), wish, progress)
