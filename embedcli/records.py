@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 Vector: TypeAlias = NDArray[np.float32]  # (D,)
 Vectors: TypeAlias = NDArray[np.float32]  # (N, D)
 Hidden: TypeAlias = NDArray[np.float32]  # (B, T, D) hidden states, or (B, D) where a graph pools
-Mask: TypeAlias = NDArray[np.int64]  # (B, T), 1 for a token that counts and 0 for one that does not
 TokenIds: TypeAlias = NDArray[np.int64]  # (T,)
 
 

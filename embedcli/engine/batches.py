@@ -47,7 +47,6 @@ class Submission:
     """Texts that one caller handed in. Callers take turns, however many texts each has waiting."""
 
     jobs: deque[Job] = field(default_factory=deque)
-    cancelled: bool = False
 
 
 class Queue:
@@ -77,7 +76,6 @@ class Queue:
     def cancel(self, submission: Submission) -> None:
         """Forget what waits of `submission`; what is being computed is finished."""
         with self._lock:
-            submission.cancelled = True
             for job in submission.jobs:
                 self._take(job)
             for kind in {job.kind for job in submission.jobs}:
