@@ -48,7 +48,7 @@ class Writer:
             "LayerNormalization", value, self.constant(scale), self.constant(shift), axis=-1
         )
 
-    def save(self, output: str, path: Path, *, outside: bool = False) -> None:
+    def save(self, output: str, path: Path, *, weights: str | None = None) -> None:
         self.nodes.append(helper.make_node("Identity", [output], ["last_hidden_state"]))
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
@@ -61,7 +61,7 @@ class Writer:
         opsets = [helper.make_opsetid("", 20)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         path.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(model, path, save_as_external_data=outside, location="weights.bin")
+        onnx.save(model, path, save_as_external_data=weights is not None, location=weights)
 
 
 def bert(to: Writer, hidden: str) -> str:
@@ -105,11 +105,14 @@ def decoder(to: Writer, hidden: str) -> str:
 LAYERS: dict[str, Callable[[Writer, str], str]] = {"bert": bert, "flat": flat, "decoder": decoder}
 
 
-def write(folder: Path, layer: str, *, outside: bool = False) -> Path:
-    """Write a whole model of one such layer, with a tokenizer of made-up words."""
+def write(folder: Path, layer: str, *, weights: str | None = None) -> Path:
+    """Write a whole model of one such layer, with a tokenizer of made-up words.
+
+    `weights` names a file beside the graph that holds them.
+    """
     to = Writer()
     hidden = to.outliers(to.add("Gather", to.weights(WORDS, HIDDEN), "input_ids"))
-    to.save(LAYERS[layer](to, hidden), folder / "onnx" / "model.onnx", outside=outside)
+    to.save(LAYERS[layer](to, hidden), folder / "onnx" / "model.onnx", weights=weights)
     words = {f"w{number}": number for number in range(WORDS)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="w0"))
     tokenizer.pre_tokenizer = Whitespace()

@@ -176,16 +176,16 @@ PLAN = {
     ),
     "quantize.rounding": "quantize.numbers",
     "quantize.tables": "quantize.graph quantize.numbers quantize.rounding",
-    "quantize.rewrite": (
-        "quantize.graph quantize.numbers quantize.rounding quantize.sites quantize.smoothing "
-        "quantize.tables"
+    "quantize.plan": (
+        "quantize.graph quantize.numbers quantize.rounding quantize.sites quantize.smoothing"
     ),
-    "quantize.search": "quantize.rewrite",
+    "quantize.rewrite": "quantize.graph quantize.plan quantize.tables",
+    "quantize.search": "quantize.plan",
     "quantize.texts": "errors",
     "quantize.recipe": (
-        "engine.embedder errors load models.spec quantize.calibration quantize.graph "
-        "quantize.report quantize.rewrite quantize.search quantize.sites quantize.tables "
-        "quantize.texts records"
+        "engine.asked engine.cores engine.embedder errors load models.spec quantize.calibration "
+        "quantize.graph quantize.plan quantize.report quantize.rewrite quantize.search "
+        "quantize.sites quantize.tables quantize.texts records"
     ),
     "cli.quantize": (
         "cli.console cli.options cli.start formats.inputs formats.record quantize.folder "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from embedcli import load
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import ModelError, UsageError
+from embedcli.quantize.folder import whole
 from embedcli.quantize.graph import Graph
 from embedcli.quantize.recipe import Wish, quantise
 from embedcli.quantize.report import Report
@@ -65,11 +67,37 @@ def test_query_key_and_value_share_their_input(tmp_path: Path) -> None:
 
 def test_weights_beside_the_graph_give_the_same_model(tmp_path: Path) -> None:
     inside, _ = quantised(networks.write(tmp_path / "inside", "bert"))
-    outside, _ = quantised(networks.write(tmp_path / "outside", "bert", outside=True))
+    outside, _ = quantised(networks.write(tmp_path / "outside", "bert", weights="weights.bin"))
     assert (tmp_path / "outside" / "onnx" / "int8.onnx_data").stat().st_size > 30_000
     assert (tmp_path / "outside" / "onnx" / "int8.onnx").stat().st_size < 20_000
     texts = networks.texts(10)
     assert inside.embed(texts).tobytes() == outside.embed(texts).tobytes()
+
+
+@pytest.mark.parametrize("name", ["trial.onnx_data", "probe.onnx", "weights.bin"])
+def test_the_weights_of_the_original_are_left_alone(name: str, tmp_path: Path) -> None:
+    folder = networks.write(tmp_path, "bert", weights=name) / "onnx"
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    _, report = quantised(tmp_path)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert report.original_size == sum(map(len, before.values()))
+
+
+def test_a_matrix_that_a_node_gives_is_found_like_any_other(tmp_path: Path) -> None:
+    graph = networks.write(tmp_path, "bert", weights="weights.bin") / "onnx" / "model.onnx"
+    model = onnx.load(graph, load_external_data=False)
+    given, kept = list(model.graph.initializer), []
+    model.graph.ClearField("initializer")
+    for tensor in given:
+        node = onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+        kept.append(node)
+    kept += model.graph.node
+    model.graph.ClearField("node")
+    model.graph.node.extend(kept)
+    onnx.save(model, graph)
+    model_in_8_bits, report = quantised(tmp_path)
+    assert (report.in_eight_bits, report.kept) == (6, ())
+    assert np.isfinite(model_in_8_bits.embed(networks.texts(3))).all()
 
 
 def test_named_products_stay_as_they_are(tmp_path: Path) -> None:
@@ -167,6 +195,27 @@ def test_the_command_writes_a_folder_that_runs(tmp_path: Path) -> None:
     assert "| cosine, worst |" in card
     shown = embed("text", "-m", f"{made}/", "w1 w2")
     assert (shown.code, shown.err) == (0, "")
+
+
+def test_a_folder_named_by_a_dot_is_made_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    with whole(Path()) as folder:
+        (folder / "file").touch()
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_configs_beside_a_graph_come_beside_the_new_one(tmp_path: Path) -> None:
+    folder = networks.write(tmp_path / "model", "bert")
+    (folder / "onnx").rename(folder / "fp32")
+    (folder / "tokenizer.json").rename(folder / "fp32" / "tokenizer.json")
+    (tmp_path / "texts").write_text("\n".join(networks.texts(60)))
+    made = tmp_path / "made"
+    run = embed("quantize", f"{folder}/", "-o", made, "--calibrate", tmp_path / "texts", "-q")
+    assert (run.code, run.err) == (0, "")
+    assert embed("text", "-m", f"{made}/", "w1 w2").code == 0
 
 
 def test_what_no_file_of_the_model_says_is_written_down(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def observe(
 ) -> Iterator[tuple[Group, Seen]]:
     """Run the graph on `batches`, and yield what each group's input looked like.
 
-    `scratch` is an empty folder on the disk of the model; `tick` is told after each of `runs`.
+    `scratch` is an empty folder: best on the disk of the model, whose weights are linked into it,
+    or else copied. `tick` is told after each of `runs`.
     """
     probe = _probe(graph, [group.input for group in groups], scratch)
     session = open_session(probe)
@@ -112,6 +113,8 @@ def _probe(graph: Graph, names: Sequence[str], scratch: Path) -> Path:
     for location in graph.locations:
         _bring(graph.folder / location, scratch / location)
     path = scratch / "probe.onnx"
+    while path.name in graph.locations:  # it would be written over
+        path = path.with_name(f"_{path.name}")
     onnx.save(probe, path)
     return path
 

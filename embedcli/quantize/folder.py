@@ -27,6 +27,7 @@ def whole(path: Path) -> Generator[Path]:
     Raises:
         OutputError: it cannot be written, or there is something already.
     """
+    path = Path(os.path.abspath(path))  # noqa: PTH100  # `.` has no name, and links stay as typed
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -54,8 +55,11 @@ def fill(folder: Path, spec: ModelSpec) -> None:
     files = [file for file in spec.folder.rglob("*") if file.is_file()]
     names = [file.relative_to(spec.folder).as_posix() for file in files]
     legal = [name for name in names if name.startswith(("LICENSE", "NOTICE"))]
-    for name in layout.configs(names, spec.graph.relative_to(spec.folder).as_posix()) + legal:
+    graph = spec.graph.relative_to(spec.folder)
+    for name in layout.configs(names, graph.as_posix()) + legal:
         target = folder / name
+        if graph.parent != Path() and Path(name).parent == graph.parent:
+            target = folder / Path(_GRAPH).with_name(target.name)  # beside its own graph, again
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(spec.folder / name, target)
     if spec.pooling and not spec.sources["pooling"].endswith(".json"):

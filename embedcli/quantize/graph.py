@@ -1,10 +1,11 @@
 """An ONNX graph as the quantiser reads it: nodes, who uses what, and weights one at a time.
 
-The only door to `onnx`, which comes with the extra `quantize`. Weights that lie outside the file
-stay there until they are asked for.
+Every graph is read here, and so the absence of `onnx`, which comes with the extra `quantize`, is
+told here. Weights that lie outside the file stay there until they are asked for.
 """
 
 import mmap
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,7 @@ class Graph:
                 f"the graph `{path.name}` is quantised already: it has {', '.join(found)}",
                 hint="start from the float32 graph",
             )
+        _store_constants(model.graph)
         return cls(model, path.parent)
 
     @property
@@ -136,9 +138,11 @@ class Graph:
     def bytes_of(self, tensor: Tensor) -> Iterator[bytes]:
         """Yield the bytes of a tensor that lies outside, some megabytes at a time."""
         where = place(tensor)
-        left = int(where["length"])
+        start = int(where.get("offset", 0))
         with (self.folder / where["location"]).open("rb") as file:
-            file.seek(int(where.get("offset", 0)))
+            rest = os.fstat(file.fileno()).st_size - start
+            left = int(where.get("length", rest))
+            file.seek(start)
             while left:
                 piece = file.read(min(left, 1 << 24))
                 if not piece:
@@ -160,6 +164,23 @@ class Graph:
             count = int(np.prod(tensor.dims, dtype=np.int64))
             flat = np.frombuffer(data[start : start + count * dtype.itemsize], dtype)
         return flat.reshape(tuple(tensor.dims))
+
+
+def _store_constants(graph: Any) -> None:  # noqa: ANN401 - onnx.GraphProto
+    """Make the tensors that nodes give stored ones, as onnxruntime does: one kind less to know.
+
+    Some may lie outside the file, as one does in bge-m3.
+    """
+    kept = []
+    for node in graph.node:
+        tensor = attribute(node, "value", None) if node.op_type == "Constant" else None
+        if tensor is None:
+            kept.append(node)
+            continue
+        tensor.name = node.output[0]
+        graph.initializer.append(tensor)
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def is_outside(tensor: Tensor) -> bool:

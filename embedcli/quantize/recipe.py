@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from embedcli.engine import asked, cores
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import ModelError
 from embedcli.load import assemble, open_session
@@ -15,13 +16,13 @@ from embedcli.models.spec import ModelSpec
 from embedcli.quantize import calibration, rewrite, tables
 from embedcli.quantize.calibration import Ids
 from embedcli.quantize.graph import Graph
+from embedcli.quantize.plan import Plan, planned
 from embedcli.quantize.report import Report, likeness, speed
-from embedcli.quantize.rewrite import Plan
 from embedcli.quantize.search import Choice, choose
 from embedcli.quantize.sites import Group, Survey, survey
 from embedcli.quantize.tables import Table
 from embedcli.quantize.texts import Texts
-from embedcli.records import Vectors
+from embedcli.records import Options, Vectors
 
 _BATCH = 512  # tokens, as the engine runs them
 _LONGEST = 512  # tokens of a text that is calibrated on
@@ -57,7 +58,7 @@ def quantise(
         )
     shrunk = tables.tables(graph)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".quantize-") as scratch:
-        plans = _plans(original, graph, groups, texts.calibration, Path(scratch), progress)
+        plans = _plans(original, graph, groups, texts.calibration, Path(scratch), wish, progress)
         trial = _Trial(original, graph, shrunk, texts.held_out, Path(scratch), wish.threads)
         tick = progress("choosing", 1 + len(plans))
         choice = choose(plans, least=wish.min_cosine, cosine=trial.cosine, tick=tick)
@@ -72,22 +73,28 @@ def _plans(
     groups: Sequence[Group],
     texts: Sequence[str],
     scratch: Path,
+    wish: Wish,
     progress: Progress,
 ) -> list[Plan]:
+    threads = wish.threads or cores.allowed()
     batches = _batches(original, texts)
     tick = progress("calibrating", calibration.runs(groups, batches))
+    # A folder of its own: the weights of the original are linked into it, under names of their own
+    # choosing, and nothing else may be written there.
+    probe = scratch / "probe"
+    probe.mkdir()
     seen = calibration.observe(
         graph,
         groups,
         batches,
-        open_session=lambda probe: open_session(_with_graph(original.spec, probe), "cpu", 2),
-        scratch=scratch,
+        open_session=lambda path: open_session(_with_graph(original.spec, path), "cpu", threads),
+        scratch=probe,
         tick=tick,
     )
     rounding = progress("rounding", len(groups))
     plans = []
     for group, what in seen:
-        plans.append(rewrite.plan(graph, group, what))
+        plans.append(planned(graph, group, what))
         rounding()
     return plans
 
@@ -121,7 +128,7 @@ class _Trial:
 def _batches(embedder: Embedder, texts: Iterable[str]) -> list[Ids]:
     """Return the ids of `texts`, in batches of one length as the engine runs them."""
     spec = embedder.spec
-    prefix = spec.prompts[spec.default_prompt] if spec.default_prompt else ""
+    prefix = asked.prefix(spec, Options())
     limit = min(spec.max_tokens, _LONGEST)
     by_length: dict[int, list[Ids]] = {}
     for index, text in enumerate(texts):
@@ -157,7 +164,7 @@ def _report(
         texts=len(texts),
         likeness=likeness(exact, quantised.embed(texts)),
         speed=speed(original, quantised, texts),
-        original_size=_size(original.spec.graph),
+        original_size=original.spec.size,
         size=_size(quantised.spec.graph),
         in_eight_bits=len(chosen),
         kept=(*kept, *found.left_out),
@@ -169,7 +176,7 @@ def _with_graph(spec: ModelSpec, graph: Path) -> ModelSpec:
 
 
 def _size(graph: Path) -> int:
-    """Return the bytes of a graph and of its weights beside it."""
+    """Return the bytes of a graph that was written here, and of its weights beside it."""
     outside = graph.with_name(f"{graph.name}_data")
     return sum(file.stat().st_size for file in (graph, outside) if file.is_file())
 

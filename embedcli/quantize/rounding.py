@@ -29,7 +29,7 @@ def rounded(weights: Float, gram: Wide) -> tuple[Bytes, Float]:
     """
     order = np.argsort(-np.diag(gram), kind="stable")
     left = weights.astype(np.float64)[order]
-    passing = _passing(gram[np.ix_(order, order)])
+    factor = _inverse_factor(gram[np.ix_(order, order)])
     scales = _scales(weights)
     found = np.zeros((len(left) + 1, left.shape[1]))  # one more: the neighbour of an odd last
     for start in range(0, len(left), _BLOCK):
@@ -38,10 +38,10 @@ def rounded(weights: Float, gram: Wide) -> tuple[Bytes, Float]:
         for at in range(start, end):
             low, high = _room(found[order[at] ^ 1])
             found[order[at]] = np.clip(np.rint(left[at] / scales), low, high)
-            error = (left[at] - found[order[at]] * scales) / passing[at, at]
-            left[at + 1 : end] -= np.outer(passing[at, at + 1 : end], error)
+            error = (left[at] - found[order[at]] * scales) / factor[at, at]
+            left[at + 1 : end] -= np.outer(factor[at, at + 1 : end], error)
             errors[at - start] = error
-        left[end:] -= passing[start:end, end:].T @ errors
+        left[end:] -= factor[start:end, end:].T @ errors
     return found[:-1].astype(np.int8), scales.astype(np.float32)
 
 
@@ -50,8 +50,11 @@ def saturates(weights: Bytes) -> bool:
     return bool((_together(weights) > _MOST_TOGETHER).any())
 
 
-def _passing(gram: Wide) -> Wide:
-    """Return the upper factor (K, K) that says how a row's error is spread over the next ones."""
+def _inverse_factor(gram: Wide) -> Wide:
+    """Return the upper Cholesky factor (K, K) of the inverse of `gram`, GPTQ's Hessian, damped.
+
+    It says how a row's error is spread over the next ones.
+    """
     damped = gram + np.eye(len(gram)) * max(_DAMPING * float(np.diag(gram).mean()), 1e-12)
     factor: Wide = np.linalg.cholesky(np.linalg.inv(damped)).T
     return factor

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from embedcli.quantize.rewrite import Plan
+from embedcli.quantize.plan import Plan
 
 # What is lost by several products is about the sum of what is lost by each, so the first guess is
 # near; it is mended by a share of all products at a time.

@@ -11,8 +11,8 @@ import numpy as np
 from embedcli.quantize.numbers import Float, Wide
 
 _LEVELS = 255
-_STRENGTHS = (0.7, 0.85, 1.0)
-_LEANS = (0.05, 0.2, 0.5, 1.0)
+_ALPHAS = (0.7, 0.85, 1.0)  # how far outliers move from the inputs into the weights
+_LEANS = (0.05, 0.2, 0.5, 1.0)  # the short side's share of the long side's reach
 _TINY = 1e-6
 
 
@@ -51,16 +51,16 @@ def chosen(seen: Seen, matrices: Sequence[Float]) -> Scaling:
     the same reach on both sides; so the short side is given a share of the long one's, the lean.
     """
     exact = [seen.sample @ matrix for matrix in matrices]
-    tried = [_scaling(seen, matrices, strength, lean) for strength in _STRENGTHS for lean in _LEANS]
+    tried = [_scaling(seen, matrices, alpha, lean) for alpha in _ALPHAS for lean in _LEANS]
     return min(tried, key=lambda scaling: _loss(scaling, seen, matrices, exact))
 
 
-def _scaling(seen: Seen, matrices: Sequence[Float], strength: float, lean: float) -> Scaling:
+def _scaling(seen: Seen, matrices: Sequence[Float], alpha: float, lean: float) -> Scaling:
     up, down = seen.high.clip(min=0), (-seen.low).clip(min=0)
     lopsided = up.max() >= down.max()
     reach = np.maximum(up, down / lean) if lopsided else np.maximum(down, up / lean)
     peaks = np.max([np.abs(matrix).max(axis=1) for matrix in matrices], axis=0)
-    raw = np.maximum(reach, _TINY) ** strength / np.maximum(peaks, _TINY) ** (1 - strength)
+    raw = np.maximum(reach, _TINY) ** alpha / np.maximum(peaks, _TINY) ** (1 - alpha)
     factors = (raw / np.exp(np.log(raw).mean())).astype(np.float32)
     low, high = -float((down / factors).max()), float((up / factors).max())
     step = float(np.float32(max(high - low, _TINY) / _LEVELS))
