@@ -36,10 +36,10 @@ def test_a_model_that_is_not_here_is_not_shown() -> None:
     ])  # fmt: skip
 
 
-def test_list_shows_the_bundled_model_and_on_request_every_name() -> None:
+def test_list_shows_the_bundled_models_and_on_request_every_name() -> None:
     env = {"HF_HOME": str(MODELS)}
     assert [line.split()[0] for line in embed("list", env=env).out.decode().splitlines()] == [
-        "NAME", "all-minilm",
+        "NAME", "all-minilm", "all-minilm:int8",
     ]  # fmt: skip
     names = [line.split()[0] for line in embed("list", "--all", env=env).out.decode().splitlines()]
     assert {"embeddinggemma", "embeddinggemma:q4", "bge-m3", "qwen3-embedding:8b"} <= set(names)

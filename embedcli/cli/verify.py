@@ -30,8 +30,8 @@ def verify(
 ) -> None:
     """Show how far this machine's vectors are from a reference.
 
-    The reference is the file golden.json in the model's folder, or values that other projects
-    publish of a model of the catalogue. More drift than it allows is an error.
+    The reference is the file golden.json in the model's folder (or GRAPH.golden.json), or values
+    that other projects publish of a model of the catalogue. More drift than it allows is an error.
     """
     from embedcli.drift import measure
     from embedcli.models import golden, reference
@@ -43,7 +43,7 @@ def verify(
     embedder = embedder_here(context, choice)
     spec = embedder.spec
     file = spec.graph.relative_to(spec.folder).as_posix()
-    goldens = golden.beside(spec.folder) or golden.published(repo, file)
+    goldens = golden.beside(spec.folder, spec.graph) or golden.published(repo, file)
     if not goldens:
         raise _nothing_known(model)
     drifts = measure(embedder, goldens)

@@ -47,7 +47,8 @@ def find(reference: Reference, *, guess: bool = False) -> Found | None:
         ModelNotFound: a folder that is not there, or one without the graph.
     """
     if reference.bundled:
-        return Found(reference, _BUNDLED, "onnx/model.onnx")
+        assert reference.file is not None, "it is one of two"
+        return Found(reference, _BUNDLED, reference.file)
     if reference.folder is not None:
         return _in_folder(reference, reference.folder)
     commit = _commit(reference)

@@ -14,6 +14,12 @@ from embedcli.models.spec import Known, Pooling
 
 BUNDLED: Final = "all-minilm"
 
+# Its tags, and the graph of each, relative to its folder.
+BUNDLED_GRAPHS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("latest", "22m", "l6-v2"), "onnx/model.onnx"),
+    **dict.fromkeys(("int8", "22m-int8"), "onnx/model_int8.onnx"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

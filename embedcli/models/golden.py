@@ -1,8 +1,11 @@
 """What vectors should be: those of a reference, beside a model or as others published them.
 
 A model's folder may hold `golden.json`: texts with the whole vectors that its makers' own program
-gives. For models of the catalogue there are the first values that other projects keep in their
-tests, taken from there: `tests/test_text_onnx_embeddings.py` of fastembed, which allows 1e-3, and
+gives. A graph whose vectors are others, such as one in 8 bits, may have a file of its own beside
+it: `model_int8.golden.json` for `model_int8.onnx`.
+
+For models of the catalogue there are the first values that other projects keep in their tests,
+taken from there: `tests/test_text_onnx_embeddings.py` of fastembed, which allows 1e-3, and
 `integration/testdata/embed.json` of Ollama, scaled to unit length. Ollama runs 16-bit weights and
 asks a cosine of 0.99 of itself, so more is allowed there; another pooling is off by 5e-2.
 """
@@ -32,14 +35,16 @@ class Golden:
     prompt: str | None = None  # its name; None: the bare text
 
 
-def beside(folder: Path) -> tuple[Golden, ...]:
-    """Return what `golden.json` in a model's folder says; nothing where there is none.
+def beside(folder: Path, graph: Path) -> tuple[Golden, ...]:
+    """Return what the file of a graph, or else of its model's folder, says; nothing without one.
 
     Raises:
         ModelError: it cannot be read.
     """
+    own = graph.with_suffix(f".{FILE}")
+    path = own if own.exists() else folder / FILE
     try:
-        document = json.loads((folder / FILE).read_text("utf-8"))
+        document = json.loads(path.read_text("utf-8"))
         says, tolerance = document["says"], float(document["tolerance"])
         return tuple(
             Golden(entry["text"], _floats(entry["vector"]), says, tolerance)
@@ -49,7 +54,7 @@ def beside(folder: Path) -> tuple[Golden, ...]:
         return ()
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelError(f"`{folder / FILE}` cannot be read: {why}") from error
+        raise ModelError(f"`{path}` cannot be read: {why}") from error
 
 
 def published(repo: str | None, file: str) -> tuple[Golden, ...]:

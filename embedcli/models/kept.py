@@ -10,7 +10,7 @@ from embedcli import places
 from embedcli.errors import ModelError, ModelNotFound, OutputError
 from embedcli.models import cache, layout, receipts
 from embedcli.models.cache import Found
-from embedcli.models.catalog import BUNDLED, CATALOG
+from embedcli.models.catalog import BUNDLED, BUNDLED_GRAPHS, CATALOG
 from embedcli.models.reference import Reference, parse
 
 
@@ -28,10 +28,11 @@ class Kept:
 
 
 def listed() -> Iterator[Kept]:
-    """Yield the models on this machine: the one inside the package, then those of the hub."""
-    bundled = cache.find(parse(BUNDLED))
-    assert bundled is not None, "it is part of the package"
-    yield _kept(bundled)
+    """Yield the models on this machine: those inside the package, then those of the hub."""
+    for reference in dict.fromkeys(parse(f"{BUNDLED}:{tag}") for tag in BUNDLED_GRAPHS):
+        bundled = cache.find(reference)
+        assert bundled is not None, "it is part of the package"
+        yield _kept(bundled)
     for folder in sorted(places.hub().glob("models--*--*")):
         repo = folder.name.removeprefix("models--").replace("--", "/", 1)
         for snapshot in sorted(folder.glob("snapshots/*")):

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from embedcli.errors import ModelNotFound, UsageError
-from embedcli.models.catalog import BUNDLED, CATALOG, Row
+from embedcli.models.catalog import BUNDLED, BUNDLED_GRAPHS, CATALOG, Row
 
 # What the hub allows (huggingface_hub, `validate_repo_id`): 96 characters, and neither `--` nor
 # `..`, so that no name can be mistaken for another folder of the cache.
 _PART: Final = r"[A-Za-z0-9_](?:[\w.-]{0,94}[\w])?"
 _REPO: Final = re.compile(rf"({_PART}/{_PART})(?:@([\w./-]{{1,128}}))?", re.ASCII)
 _FOLDER: Final = re.compile(r"\.{0,2}[/\\]|\.{1,2}$|~(?:[/\\]|$)|[A-Za-z]:[/\\]")
-_BUNDLED_TAGS: Final = ("", "latest", "22m", "l6-v2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ def parse(typed: str, *, onnx_file: str | None = None) -> Reference:
     if "/" in typed or "\\" in typed:
         return _on_the_hub(typed, file)
     name, _, tag = typed.lower().partition(":")
-    if name == BUNDLED and tag in _BUNDLED_TAGS and file is None:
-        return Reference(BUNDLED, bundled=True)
+    if name == BUNDLED and file is None and (tag or "latest") in BUNDLED_GRAPHS:
+        return _bundled(BUNDLED_GRAPHS[tag or "latest"])
     row = _row(typed, name, tag)
     shown = f"{name}:{tag}" if tag not in ("", "latest") else name
     return Reference(shown, repo=row.repo, revision=row.revision, file=file or row.file)
@@ -58,6 +57,13 @@ def _inside(file: str) -> str:
     if file.startswith(("/", "~")) or ".." in file.split("/") or "\\" in file or ":" in file:
         raise UsageError(f"`--onnx-file {file}` is not a path inside the model's folder")
     return file.removeprefix("./")
+
+
+def _bundled(graph: str) -> Reference:
+    """Return what is inside the package, by its first tag."""
+    tag = next(tag for tag, file in BUNDLED_GRAPHS.items() if file == graph)
+    name = BUNDLED if tag == "latest" else f"{BUNDLED}:{tag}"
+    return Reference(name, file=graph, bundled=True)
 
 
 def _on_the_hub(typed: str, file: str | None) -> Reference:
@@ -77,9 +83,10 @@ def _row(typed: str, name: str, tag: str) -> Row:
         raise ModelNotFound(f"model '{typed}' not found", hint=_closest(name))
     row = tags.get(tag or "latest")
     if row is None:
+        inside = BUNDLED_GRAPHS if name == BUNDLED else {}
         raise ModelNotFound(
             f"model '{typed}' not found: `{name}` has no tag `{tag}`",
-            hint=f"it has {', '.join(sorted(tags))}",
+            hint=f"it has {', '.join(sorted({*tags, *inside}))}",
         )
     return row
 
