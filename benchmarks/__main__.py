@@ -24,6 +24,7 @@ from embedcli.engine import cores
 TABLES: Final[dict[str, Sequence[str]]] = {
     "startup": ["run"],
     "engine": ["run"],
+    "int8": ["run"],
     "similar": ["run"],
     "models": ["run_dynamic", "run_starts"],
     "file": ["speed", "memory"],

@@ -71,16 +71,31 @@ class Client:
         """Return a client of `server`."""
         return cls(*await asyncio.open_connection("127.0.0.1", server.port))
 
-    async def embed(self, texts: str | Sequence[str]) -> int:
+    async def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str = "all-minilm",
+        keep_alive: int | None = None,
+    ) -> int:
         """Return the status of the answer."""
-        body = orjson.dumps({"model": "all-minilm", "input": texts})
-        head = b"POST /api/embed HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
-        self._writer.write(head % len(body) + body)
+        request = {"model": model, "input": texts, "keep_alive": keep_alive}
+        return await self.post("/api/embed", orjson.dumps(request))
+
+    async def post(self, path: str, body: bytes) -> int:
+        """Return the status of the answer to any body."""
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._writer.write(head.encode() + body)
         answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = re.search(rb"content-length: (\d+)", answer)
         assert length is not None, "every answer tells its length"
         await self._reader.readexactly(int(length[1]))
         return int(answer.split(maxsplit=2)[1])
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more can be asked."""
+        return self._writer.is_closing() or self._reader.at_eof()
 
     def close(self) -> None:
         """Close the connection."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import benchmarks
 from benchmarks import __main__ as all_of_them
-from benchmarks import engine, file, models, serve, similar, startup
+from benchmarks import engine, file, int8, models, serve, similar, soak, startup
 
 
 def test_start_up_is_compared_with_a_bare_process() -> None:
@@ -45,3 +45,11 @@ def test_the_table_of_the_machine_names_it() -> None:
 
 def test_the_server_is_put_under_load() -> None:
     assert serve.run(texts=40, rounds=1, requests=50).count("\n") == 11
+
+
+def test_the_model_in_8_bits_is_compared_with_its_original() -> None:
+    assert int8.run(number=20, timed=10, rounds=1, starts=1).count("\n") == 8
+
+
+def test_the_server_is_put_under_load_for_long() -> None:
+    assert soak.run(1, seconds=1).count("\n") == 2
