@@ -3,11 +3,10 @@
 Ours is all that the command does after its start-up: a JSONL file is read, and a JSONL file with
 vectors is written, synced and renamed. The bare loop is that of `benchmarks.engine`: the same graph
 over the same texts, tokenised and sorted as a whole beforehand, nothing read and nothing written.
-Run as `python -m benchmarks.file [--torch-python PATH]`, where PATH has fastembed and
-sentence-transformers.
+The others are run where $RIVALS_PYTHON is an interpreter that has them (`benchmarks.rivals`).
+Run as `python -m benchmarks.file`.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -35,34 +34,35 @@ _MATRIX = 2048  # rows and columns of the product that stands for the machine's 
 _MB = 1_000_000
 
 
-def speed(texts: int = 2000, rounds: int = 5, torch_python: str | None = None) -> str:
+def speed(texts: int = 2000, rounds: int = 5) -> str:
     """Return the table of throughputs: medians of ratios of runs that alternate."""
-    embedder, corpus = load(), paragraphs(texts)
+    embedder, small = load(), load("all-minilm:int8")
+    corpus = _uncut(embedder, paragraphs(texts))
     with tempfile.TemporaryDirectory() as name, ExitStack() as rest:
         folder = Path(name)
-        ours = _ours(embedder, corpus, folder)
+        ours, int8 = (_ours(model, corpus, folder) for model in (embedder, small))
         bare, budget = _bare(embedder, corpus)
-        others = _rivals(embedder, corpus, folder, torch_python, rest)
-        ours(), bare()
-        ratios: dict[str, list[float]] = {}
+        others = _rivals(embedder, corpus, folder, rest)
+        ours(), int8(), bare()
+        ratios: dict[str, list[tuple[float, float]]] = {}
         for _ in range(rounds):
-            own = seconds(ours)
+            own, fast = seconds(ours), seconds(int8)
             peak = max(_matrix_flops() for _ in range(3))
-            shares = {
-                f"share of bare onnxruntime, best batches ({budget} tokens)": bare() / own,
-                "share of the float32 matrix-product peak": _flops(embedder, corpus) / own / peak,
-                **{f"times that of {other}": run() / own for other, run in others.items()},
+            times = {
+                f"bare onnxruntime, float32, best batches ({budget} tokens)": bare(),
+                "the float32 matrix-product peak": _flops(embedder, corpus) / peak,
+                "`all-minilm`": own,
+                **{other: run() for other, run in others.items()},
             }
-            for label, ratio in shares.items():
-                ratios.setdefault(label, []).append(ratio)
-    rows = [[label, f"{statistics.median(found):.2f}"] for label, found in ratios.items()]
-    rows += [
-        [f"times that of {name}", "not here"]
-        for name in rivals.LOAD
-        if f"times that of {name}" not in ratios
+            for label, took in times.items():
+                ratios.setdefault(label, []).append((took / own, took / fast))
+    rows = [
+        [label, *(f"{statistics.median(way):.2f}" for way in zip(*found, strict=True))]
+        for label, found in ratios.items()
     ]
+    rows += [[name, "not here", "not here"] for name in rivals.LOAD if name not in ratios]
     head = f"throughput of `embed file`, {len(corpus)} paragraphs, {cores.allowed()} cores"
-    return table([head, "ratio"], rows)
+    return table([f"{head}; this = 1", "`all-minilm`", "`all-minilm:int8`"], rows)
 
 
 def memory(lines: int = 1_000_000, line: int = 50 * _MB) -> str:
@@ -93,6 +93,17 @@ def memory(lines: int = 1_000_000, line: int = 50 * _MB) -> str:
     return table(["peak memory of `embed file`", "", "more than 500 lines"], rows)
 
 
+def _uncut(embedder: Embedder, corpus: Sequence[str]) -> list[str]:
+    """Return the texts within the model's limit: where others cut, if at all, is their own."""
+    rows = embedder.tokenizer.tokens
+    limit = embedder.spec.max_tokens
+    return [
+        text
+        for text in corpus
+        if not rows(text, prefix="", limit=limit, truncate=True, index=0).truncated
+    ]
+
+
 def _ours(embedder: Embedder, corpus: Sequence[str], folder: Path) -> Callable[[], object]:
     source = folder / "texts.jsonl"
     lines = [json.dumps({"id": i, "text": text}) for i, text in enumerate(corpus)]
@@ -118,10 +129,10 @@ def _rivals(
     embedder: Embedder,
     corpus: Sequence[str],
     folder: Path,
-    python: str | None,
     rest: ExitStack,
 ) -> dict[str, Callable[[], float]]:
-    """Start each of the other libraries that `python` has, and return how to time it."""
+    """Start each of the other libraries that are here, and return how to time it."""
+    python = os.environ.get("RIVALS_PYTHON")
     if python is None:
         return {}
     texts = folder / "texts.json"
@@ -182,8 +193,6 @@ def _grown(label: str, peak: float, few: float) -> list[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--torch-python", metavar="PATH")
-    print(speed(torch_python=parser.parse_args().torch_python))
+    print(speed())
     print()
     print(memory())

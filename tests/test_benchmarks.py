@@ -25,7 +25,7 @@ def test_other_models_cost_what_the_tables_say() -> None:
 
 
 def test_files_are_compared_with_bare_onnxruntime() -> None:
-    assert file.speed(texts=20, rounds=1).count("\n") == 5
+    assert file.speed(texts=20, rounds=1).count("\n") == 7
 
 
 def test_the_memory_of_files_is_measured() -> None:
