@@ -1,10 +1,16 @@
 """Records in, rows out: order, rejects and checkpoints, with a model of five words."""
 
-from collections.abc import Iterable
+import json
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from embedcli.cache import Cached, Store
+from embedcli.embeds import Streams
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import InputError, ModelError
 from embedcli.formats.fields import Selection
@@ -47,7 +53,7 @@ def bad(line: int = 1, raw: bytes = b"?") -> Reject:
 
 
 def embedded(
-    embedder: Embedder,
+    embedder: Streams,
     records: Iterable[Record | Reject],
     sink: Kept,
     *,
@@ -135,6 +141,47 @@ def test_texts_that_may_not_be_cut_are_set_aside_and_others_follow(palette: Embe
     tally = embedded(palette, records, sink, options=Options(truncate=False))
     assert (tally.rows, tally.rejects) == (2, 2)
     assert b'"line":3,"reason":"too long: it has 11 tokens, the limit is 8"' in sink.rejects[1]
+
+
+def test_texts_behind_one_set_aside_get_their_own_vectors_from_a_cache_too(
+    palette: Embedder, tmp_path: Path
+) -> None:
+    words = ["red", "green", "blue", "red blue"]
+    records = [text(words[n % 4] if n != 1 else "red " * 9, n) for n in range(2300)]
+    options = Options(truncate=False)
+    cached = Cached(palette, Store(tmp_path / "vectors.db"), "colours")
+    plain, remembered = Kept(), Kept()
+    assert embedded(palette, records, plain, options=options).rows == 2299
+    assert embedded(cached, records, remembered, options=options).rows == 2299
+    assert remembered.parts == plain.parts
+    assert remembered.rejects == plain.rejects
+    for part in plain.parts[:8]:
+        row = json.loads(part)
+        np.testing.assert_array_equal(
+            np.array(row["embedding"], np.float32), palette.embed([row["text"]])[0]
+        )
+
+
+def test_large_texts_go_through_a_cache(palette: Embedder, tmp_path: Path) -> None:
+    cached = Cached(palette, Store(tmp_path / "vectors.db"), "colours")
+    records = [text("red " * 300_000, n) for n in range(40)]
+    assert embedded(cached, records, Kept()).rows == 40
+
+
+def test_a_bad_record_is_told_before_the_next_one_comes(palette: Embedder) -> None:
+    told = threading.Event()
+
+    class Telling(Kept):
+        def reject(self, line: bytes) -> None:
+            super().reject(line)
+            told.set()
+
+    def records() -> Iterator[Record | Reject]:
+        yield bad(1)
+        assert told.wait(timeout=30), "nobody heard of the bad record"
+        yield text("red", 2)
+
+    assert embedded(palette, records(), Telling()).rows == 1
 
 
 def test_a_text_that_the_model_fails_on_is_named(palette: Embedder) -> None:
