@@ -133,10 +133,13 @@ class Journal:
             self.complete = True
 
     def tidy(self) -> None:
-        """Rename the rejects, and remove what only an unfinished run needs."""
+        """Rename the rejects, and remove what only an unfinished run or an older one needs."""
+        rejects = _beside(self._out, ".rejects.jsonl")
         with self._writing():
-            if self.checkpoint.rejects and self._rejects.exists():
-                self._rejects.replace(_beside(self._out, ".rejects.jsonl"))
+            if not self.checkpoint.rejects:
+                rejects.unlink(missing_ok=True)
+            elif self._rejects.exists():
+                self._rejects.replace(rejects)
             for path in (self._partial, self._rejects):
                 path.unlink(missing_ok=True)
             folder = os.open(self._out.parent, os.O_RDONLY)

@@ -185,6 +185,16 @@ def test_bad_records_are_set_aside_where_that_is_wanted(there: Path) -> None:
     ] == [("a.jsonl", 2, "no \ufffd"), ("a.jsonl", 4, '{"text":1e999}')]
 
 
+def test_a_run_without_rejects_leaves_none_of_an_older_run(there: Path) -> None:
+    arguments = ["file", "a.jsonl", "-o", "v.jsonl", "--on-error", "skip"]
+    (there / "a.jsonl").write_bytes(b"nonsense\n")
+    assert embed(*arguments).code == 0
+    assert "v.jsonl.rejects.jsonl" in names(there)
+    (there / "a.jsonl").write_bytes(b'{"text":"mended"}\n')
+    assert embed(*arguments).code == 0
+    assert names(there) == ["a.jsonl", "v.jsonl", "v.jsonl.meta.json"]
+
+
 def test_a_text_that_may_not_be_cut_is_a_bad_record(there: Path) -> None:
     (there / "a.txt").write_text("one\n" + "long " * 300 + "\ntwo\n")
     arguments = ["file", "a.txt", "--no-truncate"]
@@ -206,7 +216,8 @@ def test_texts_that_were_cut_are_counted(there: Path) -> None:
     [
         (["missing.txt"], 3, "cannot read `missing.txt`: no such file or directory"),
         (["."], 3, "cannot read `.`: is a directory"),
-        (["a.txt", "-o", "a.txt"], 2, "`a.txt` is an input, too"),
+        (["a.txt", "-o", "a.txt"], 2, "`a.txt` or its rejects are an input, too"),
+        (["a.rejects.jsonl", "-o", "a"], 2, "`a` or its rejects are an input, too"),
         (["a.txt", "-o", "v.xml"], 2, "`v.xml` does not say its format"),
         (["a.txt", "-f", "npy"], 2, "`--format npy` needs a file to go to"),
         (["a.txt", "-o", "."], 2, "`.` is a folder"),

@@ -165,8 +165,11 @@ def _target(output: str, inputs: list[str]) -> Path:
         UsageError: it is an input, or a folder.
     """
     real = os.path.realpath(output)
-    if real in [os.path.realpath(name) for name in inputs if name != "-"]:
-        raise UsageError(f"`{output}` is an input, too", hint="write to another file")
+    ours = {real, f"{real}.rejects.jsonl"}
+    if ours & {os.path.realpath(name) for name in inputs if name != "-"}:
+        raise UsageError(
+            f"`{output}` or its rejects are an input, too", hint="write to another file"
+        )
     target = Path(output)
     if target.is_dir():
         raise UsageError(f"`{output}` is a folder", hint="name a file: -o OUT.jsonl")
