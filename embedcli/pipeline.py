@@ -151,8 +151,7 @@ def _items(records: Iterable[Record | Reject], windows: Windows | None) -> Itera
             digest = _digest(digest, record.raw)
             yield record, digest
             continue
-        fields = record.fields if isinstance(record.fields, bytes) else b""
-        digest = _digest(digest, fields, record.text.encode())
+        digest = _digest(digest, record.json, record.text.encode())
         if windows is None:
             yield _Passage(record, record.text, None), digest
             continue
@@ -228,9 +227,8 @@ def _result(passage: _Passage, outcome: Outcome) -> Row | Reject:
         raise ModelError(
             f"{record.source}:{record.line}: the vector holds NaN or infinity", hint=outcome.hint
         ) from outcome
-    raw = record.fields if isinstance(record.fields, bytes) else record.fields.json()
     reason = f"too long: it has {outcome.tokens} tokens, the limit is {outcome.limit}"
-    return Reject(record.source, record.line, record.position, reason, raw)
+    return Reject(record.source, record.line, record.position, reason, record.json)
 
 
 def _weight(item: _Item) -> int:

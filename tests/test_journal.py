@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from embedcli.engine.embedder import Embedder
@@ -91,10 +93,35 @@ def test_partial_work_of_other_options_is_refused_until_a_restart(there: Path) -
 
 def test_partial_work_of_other_input_is_refused(there: Path) -> None:
     interrupted(there)
-    (there / "a.txt").write_bytes(b"one\ntwo\n")
+    (there / "a.txt").write_bytes(b"eins\ntwo\n")
     run = embed("file", "a.txt", "-o", "v.jsonl")
-    assert run.code == 2
-    assert "begun by another run: the content of `a.txt` has changed\n" in run.err
+    assert run.code == 3
+    assert "the input is not the one that the partial output of 1 rows was made from" in run.err
+
+
+@pytest.mark.usefixtures("there")
+def test_other_columns_of_a_table_are_other_input() -> None:
+    arguments = ("file", "a.parquet", "-o", "v.jsonl")
+    pq.write_table(pa.table({"text": ["one", None], "n": [1, 2]}), "a.parquet")
+    assert embed(*arguments).code == 3
+    pq.write_table(pa.table({"text": ["one", "two"], "n": [9, 2]}), "a.parquet")
+    assert "the input is not the one" in embed(*arguments).err
+    pq.write_table(pa.table({"text": ["one", "two"], "n": [1, 2]}), "a.parquet")
+    assert embed(*arguments).code == 0
+
+
+@pytest.mark.parametrize("name", ["v.jsonl", "v.jsonl.gz", "v.npy", "v.parquet"])
+def test_a_mended_record_is_gone_on_with(name: str, there: Path, minilm: Embedder) -> None:
+    mended = "".join(f'{{"text":"text {n}","n":{n}}}\n' for n in range(300))
+    (there / "a.jsonl").write_text(mended.replace('"text 250"', "null"))
+    stopped = embed("file", "a.jsonl", "-o", name)
+    assert stopped.err.startswith("error: a.jsonl:251: the field `text` is null, not a text\n")
+    work = (there / f"{name}.partial").read_bytes()
+    (there / "a.jsonl").write_text(mended)
+    assert embed("file", "a.jsonl", "-o", name).code == 0
+    whole = undisturbed(minilm, there / "a.jsonl", there / f"whole-{name}")
+    assert (there / name).read_bytes() == whole
+    assert len(work) > 200
 
 
 def test_a_pipe_that_brings_other_texts_is_refused(there: Path) -> None:

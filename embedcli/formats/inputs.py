@@ -1,6 +1,5 @@
 """Which reader an input gets, by its name or as asked for, and several inputs in a row."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,6 @@ _ENDINGS = {
     ".tsv": TSV, ".tab": TSV,
     ".parquet": PARQUET, ".pq": PARQUET,
 }  # fmt: skip
-_SAMPLES = 32  # pieces of a file that tell it from another
-_SAMPLE = 4096  # bytes of one
 _COMPRESSED = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
 
 
@@ -80,19 +77,6 @@ def size_of(names: Sequence[str]) -> int | None:
                 return None
             total += Path(name).stat().st_size
     return total
-
-
-def fingerprint(name: str) -> str | None:
-    """Return a hash of a file's size and of pieces from all over it; None where it is no file."""
-    if name == "-" or not Path(name).is_file():
-        return None
-    with sources.reading(name), Path(name).open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        digest = hashlib.sha256(b"%d" % size)
-        for part in range(_SAMPLES):
-            file.seek(max(0, size - _SAMPLE) * part // (_SAMPLES - 1))
-            digest.update(file.read(_SAMPLE))
-    return digest.hexdigest()
 
 
 def kind_of(name: str, reading: Reading) -> tuple[str, str | None]:

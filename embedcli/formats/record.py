@@ -30,6 +30,11 @@ class Record:
     fields: bytes | Columns  # a JSON object as it was spelled, or the row of a table
     names: tuple[str, ...]  # of the fields
 
+    @property
+    def json(self) -> bytes:
+        """The fields as a JSON object."""
+        return self.fields if isinstance(self.fields, bytes) else self.fields.json()
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:

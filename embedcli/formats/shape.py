@@ -55,7 +55,7 @@ class Shape:
         Raises:
             InputError: a field has the name of one of ours, and may not be replaced.
         """
-        raw = record.fields if isinstance(record.fields, bytes) else record.fields.json()
+        raw = record.json
         for name in self.dropped(record):
             raw = objects.without(raw, name)
         if not self.moves_text:
