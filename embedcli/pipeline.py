@@ -235,8 +235,6 @@ def _weight(item: _Item) -> int:
     entry, _ = item
     if isinstance(entry, Reject):
         return max(len(entry.raw), _LEAST)
-    fields = entry.record.fields
     # The windows of a text share its record: it weighs on the first of them only.
     shared = entry.window is not None and entry.window.chunk > 0
-    own = len(fields) if isinstance(fields, bytes) and not shared else 0
-    return max(len(entry.text) + own, _LEAST)
+    return max(len(entry.text) + (0 if shared else entry.record.weight), _LEAST)

@@ -2,19 +2,23 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from embedcli.cache import Cached, Store
 from embedcli.embeds import Streams
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import InputError, ModelError
+from embedcli.formats import inputs
 from embedcli.formats.fields import Selection
 from embedcli.formats.fields import field as named
+from embedcli.formats.inputs import Reading
 from embedcli.formats.jsonl import Writer
 from embedcli.formats.record import Record, Reject
 from embedcli.formats.shape import Shape
@@ -60,6 +64,7 @@ def embedded(
     begun: Checkpoint = BEGINNING,
     options: Options = Options(),  # noqa: B008  # frozen
     skip: bool = True,
+    report: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
     return run(
         records,
@@ -70,7 +75,7 @@ def embedded(
         windows=None,
         begun=begun,
         skip_rejects=skip,
-        report=lambda _: None,
+        report=report,
     )
 
 
@@ -133,6 +138,26 @@ def test_larger_records_than_memory_holds_keep_their_order(palette: Embedder) ->
     ends = [part.rsplit(b":", 1)[1] for part in sink.parts]
     assert len(set(ends[:3])) == 3
     assert ends == ends[:3] * 4
+
+
+def test_rows_of_a_table_weigh_what_their_columns_do(palette: Embedder, tmp_path: Path) -> None:
+    rows, size = 600, 100_000
+    columns = {"text": ["red"] * rows, "other": ["x" * size] * rows}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    read = 0
+    records = inputs.read([str(tmp_path / "a.parquet")], Reading())
+
+    def counted() -> Iterator[Record | Reject]:
+        nonlocal read
+        for record in records:
+            read += 1
+            yield record
+
+    ahead = []
+    sink = Kept()
+    embedded(palette, counted(), sink, report=lambda tally: ahead.append(read - tally.rows))
+    assert len(sink.parts) == rows
+    assert max(ahead) * size < 20_000_000
 
 
 def test_texts_that_may_not_be_cut_are_set_aside_and_others_follow(palette: Embedder) -> None:

@@ -49,6 +49,7 @@ class _Table:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
+        self.weight: int = batch.nbytes // max(1, batch.num_rows)  # of a row
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -63,6 +64,11 @@ class TableRow:
 
     table: _Table
     index: int
+
+    @property
+    def weight(self) -> int:
+        """Bytes of the row: its share of the columns that it keeps in memory."""
+        return self.table.weight
 
     def json(self) -> bytes:
         """Return the row as a JSON object: decimals as text, bytes in base64."""

@@ -10,6 +10,11 @@ from embedcli.records import Embedded, Vector
 class Columns(Protocol):
     """A row of a table whose values are richer than JSON's, such as Parquet's."""
 
+    @property
+    def weight(self) -> int:
+        """Bytes that the row takes in memory, about."""
+        ...
+
     def json(self) -> bytes:
         """Return the row as a JSON object."""
         ...
@@ -34,6 +39,11 @@ class Record:
     def json(self) -> bytes:
         """The fields as a JSON object."""
         return self.fields if isinstance(self.fields, bytes) else self.fields.json()
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the fields take in memory, about."""
+        return len(self.fields) if isinstance(self.fields, bytes) else self.fields.weight
 
 
 @dataclass(frozen=True, slots=True)
