@@ -212,6 +212,24 @@ def test_a_journal_may_break_off_anywhere(lost: int, journal: Open, tmp_path: Pa
         assert third.checkpoint.rows == 9
 
 
+def test_a_journal_stays_short_and_locked_however_many_checkpoints(
+    journal: Open, tmp_path: Path
+) -> None:
+    with journal(a=1) as first:
+        for rows in range(1, 31):
+            first.append(b" row")
+            first.mark(Checkpoint(rows=rows, counts={"longest_at": "x" * 30_000}))
+            assert (tmp_path / "out.journal").stat().st_size < 300_000
+        with pytest.raises(OutputError, match="is being written by another run"):
+            journal(a=1)
+    with journal(a=1) as second:
+        assert second.checkpoint.rows == 30
+        second.publish(lambda partial: partial)
+        second.tidy()
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out").read_bytes() == b"head" + b" row" * 30
+
+
 def test_a_partial_file_shorter_than_the_journal_says_is_continued_where_it_can_be(
     journal: Open, tmp_path: Path
 ) -> None:
