@@ -122,6 +122,24 @@ def test_json_becomes_parquet_whatever_its_fields_hold(there: Path) -> None:
     }
 
 
+def test_a_named_format_is_compressed_as_out_is_named(there: Path) -> None:
+    named = embed("file", "-", "-o", "a.jsonl.gz", "-f", "jsonl", "-d", "2", stdin=b"one\n")
+    assert named.code == 0
+    assert embed("file", "-", "-o", "b.gz", "-f", "jsonl", "-d", "2", stdin=b"one\n").code == 0
+    plain = embed("file", "-", "-d", "2", stdin=b"one\n").out
+    for name in ("a.jsonl.gz", "b.gz"):
+        assert gzip.decompress((there / name).read_bytes()) == plain
+
+
+def test_a_missing_compressor_is_said_before_anything_is_embedded(there: Path) -> None:
+    (there / "hidden").mkdir()
+    (there / "hidden" / "zstandard.py").write_text("raise ModuleNotFoundError")
+    path = os.pathsep.join([str(there / "hidden"), os.environ["PYTHONPATH"]])
+    run = embed("file", "-", "-o", "v.jsonl.zst", stdin=b"one\n", env={"PYTHONPATH": path})
+    assert (run.code, names(there)) == (2, ["hidden"])
+    assert run.err.startswith("error: zst needs the package zstandard, which is not installed\n")
+
+
 @pytest.mark.parametrize("name", ["v.jsonl", "v.jsonl.gz", "v.npy", "v.parquet"])
 def test_nothing_makes_a_valid_file_of_nothing(name: str, there: Path) -> None:
     assert embed("file", "-", "-o", name).code == 0
@@ -219,6 +237,7 @@ def test_texts_that_were_cut_are_counted(there: Path) -> None:
         (["a.txt", "-o", "a.txt"], 2, "`a.txt` or its rejects are an input, too"),
         (["a.rejects.jsonl", "-o", "a"], 2, "`a` or its rejects are an input, too"),
         (["a.txt", "-o", "v.xml"], 2, "`v.xml` does not say its format"),
+        (["a.txt", "-o", "v.npy.gz"], 2, "`--format npy` is not compressed"),
         (["a.txt", "-f", "npy"], 2, "`--format npy` needs a file to go to"),
         (["a.txt", "-o", "."], 2, "`.` is a folder"),
         (["a.txt", "-o", "no/v.npy"], 6, "cannot write `no/v.npy`: no such file or directory"),

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from embedcli.errors import UsageError
 from embedcli.formats import fields, sources
@@ -18,7 +18,6 @@ _ENDINGS = {
     ".tsv": TSV, ".tab": TSV,
     ".parquet": PARQUET, ".pq": PARQUET,
 }  # fmt: skip
-_COMPRESSED = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,7 @@ def kind_of(name: str, reading: Reading) -> tuple[str, str | None]:
     Raises:
         UsageError: `--input-format` names none that there is.
     """
-    endings = [ending.lower() for ending in PurePath(name).suffixes]
-    compression = _COMPRESSED.get(endings[-1]) if endings else None
-    ending = (["", *endings][:-1] if compression else ["", *endings])[-1]
+    ending, compression = sources.endings(name)
     form = LINES if reading.whole or reading.nul else _ENDINGS.get(ending, LINES)
     if reading.form is None:
         return form, compression

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase, BufferedReader
+from pathlib import PurePath
 from types import ModuleType
 
 from embedcli.errors import InputError, UsageError
@@ -186,3 +187,10 @@ _DECOMPRESSED: dict[str | None, Callable[[BufferedReader], BufferedIOBase]] = {
     "zst": lambda raw: BufferedReader(_Frames(raw)),
 }
 COMPRESSIONS = tuple(name for name in _DECOMPRESSED if name)
+
+
+def endings(name: str) -> tuple[str, str | None]:
+    """Return the ending of the file `name`, `.jsonl` of `a.jsonl.gz`, and its compression."""
+    found = ["", *(ending.lower() for ending in PurePath(name).suffixes)]
+    compression = found.pop()[1:] if found[-1][1:] in COMPRESSIONS else None
+    return found[-1], compression
