@@ -36,6 +36,7 @@ class Job:
     kind: str  # FORMAT[.COMPRESSION] of the output
     dtype: str
     skip_rejects: bool
+    device: str = "cpu"
 
     def writer(self) -> Writer:
         """Return what makes the output's bytes."""
@@ -86,6 +87,7 @@ class Job:
         return {
             **made_by,
             "onnxruntime": VERSION,
+            "--device": self.device,
             "the inputs": ", ".join(self.inputs),
             "--input-format": self.reading.form,
             "--field": self.reading.field,

@@ -244,6 +244,13 @@ def test_texts_that_were_cut_are_counted(there: Path) -> None:
         (["a.txt", "--chunk", "257"], 2, "windows of 257 tokens are not possible"),
         (["a.txt", "--overlap", "3"], 2, "--overlap needs windows that overlap"),
         (["a.txt", "--field", "x"], 2, "`a.txt` holds plain text, which has no fields"),
+        (["-", "a.txt", "--field", "x"], 2, "`-` holds plain text, which has no fields"),
+        (["a.jsonl", "a.txt", "--field", "x"], 2, "`a.txt` holds plain text, which has no fields"),
+        (["a.jsonl", "--template", "body"], 2, "the template `body` names no field"),
+        (["a.txt", "--whole", "-0"], 2, "--whole and --null cannot go together"),
+        (["a.txt", "--whole", "--input-format", "csv"], 2, "--whole reads plain text, not"),
+        (["a.txt", "-0", "--input-format", "jsonl.gz"], 2, "--null reads plain text, not"),
+        (["a.txt", "--cache", "--server", "h:1"], 2, "--cache cannot keep the vectors of a server"),
         (["a.txt", "-d", "385"], 2, "385 dimensions are not possible"),
     ],
 )

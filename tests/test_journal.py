@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import OutputError, UsageError
+from embedcli.errors import InputError, OutputError, UsageError
 from embedcli.formats.inputs import Reading
 from embedcli.formats.outputs import kind_of
 from embedcli.formats.shape import Shape
@@ -45,14 +46,17 @@ def ended(process: "subprocess.Popen[bytes]", partial: Path, *, size: int) -> bo
     return True
 
 
-def undisturbed(embedder: Embedder, source: Path, out: Path) -> bytes:
-    """Return what a run that nobody kills makes of the lines of `source`."""
-    how, kind = Reading(), kind_of(out.name, None)
+def job_of(embedder: Embedder, source: Path, out: str) -> Job:
+    how, kind = Reading(), kind_of(out, None)
     shape = Shape(how.selection())
-    job = Job(
+    return Job(
         [str(source)], how, embedder, embedder, Options(), shape, None, kind, "float32", False
     )
-    to_file(job, out, lambda _: None, restart=False)
+
+
+def undisturbed(embedder: Embedder, source: Path, out: Path) -> bytes:
+    """Return what a run that nobody kills makes of the lines of `source`."""
+    to_file(job_of(embedder, source, out.name), out, lambda _: None, restart=False)
     return out.read_bytes()
 
 
@@ -89,6 +93,15 @@ def test_partial_work_of_other_options_is_refused_until_a_restart(there: Path) -
     anew = embed("file", "a.txt", "-o", "v.jsonl", "-d", "4", "--restart", "--on-error", "skip")
     assert anew.code == 0
     assert (there / "v.jsonl").read_bytes().count(b",") == 2 + 4
+
+
+def test_partial_work_of_another_device_is_refused(there: Path, minilm: Embedder) -> None:
+    (there / "a.txt").write_bytes(b"one\nb\xff\n")
+    job = job_of(minilm, there / "a.txt", "v.jsonl")
+    with pytest.raises(InputError):
+        to_file(job, there / "v.jsonl", lambda _: None, restart=False)
+    with pytest.raises(UsageError, match="--device was `cpu`, is now `cuda`"):
+        to_file(replace(job, device="cuda"), there / "v.jsonl", lambda _: None, restart=False)
 
 
 def test_partial_work_of_other_input_is_refused(there: Path) -> None:

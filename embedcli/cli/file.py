@@ -124,6 +124,11 @@ def file(
         truncate=truncate,
         normalize=normalize,
     )
+    if cache and server is not None:
+        raise UsageError(
+            "--cache cannot keep the vectors of a server: its machine may change under them",
+            hint="leave out --cache",
+        )
     from embedcli.formats import outputs, streams
     from embedcli.formats.inputs import Reading, kind_of, size_of
     from embedcli.formats.shape import Shape
@@ -142,7 +147,9 @@ def file(
     windows = _windows(embedder, wanted, chunk, overlap)
     skip = on_error is OnError.SKIP
     vectors = remembering(embedder, device) if cache else embedder
-    job = Job(inputs, how, embedder, vectors, wanted, shape, windows, kind, dtype.value, skip)
+    job = Job(
+        inputs, how, embedder, vectors, wanted, shape, windows, kind, dtype.value, skip, device
+    )
     embedder.load()
     if estimate:
         from embedcli.cli.estimate import say_estimate

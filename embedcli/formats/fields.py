@@ -58,7 +58,13 @@ def template(pattern: str) -> Selection:
                 f"the template `{pattern}` cannot be understood: braces hold the name of a field",
                 hint="write for instance '{title}: {body}', and {{ for a brace itself",
             )
-    return Selection(tuple((literal, name) for literal, name, _, _ in parsed), template=True)
+    selection = Selection(tuple((literal, name) for literal, name, _, _ in parsed), template=True)
+    if pattern and not selection.names:  # an empty one is for whom the texts do not matter
+        raise UsageError(
+            f"the template `{pattern}` names no field, and would make all texts the same",
+            hint="put the names of fields into braces: '{title}: {body}'",
+        )
+    return selection
 
 
 def find(record: Mapping[str, Any], name: str) -> object:

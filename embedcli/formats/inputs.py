@@ -82,29 +82,39 @@ def kind_of(name: str, reading: Reading) -> tuple[str, str | None]:
     """Return the format and the compression of the input `name`.
 
     Raises:
-        UsageError: `--input-format` names none that there is.
+        UsageError: `--input-format` names none that there is, or one that does not go with what
+            else is asked for.
     """
     ending, compression = sources.endings(name)
     form = LINES if reading.whole or reading.nul else _ENDINGS.get(ending, LINES)
-    if reading.form is None:
-        return form, compression
-    asked, dot, packed = reading.form.lower().partition(".")
-    if asked not in FORMATS or (dot and packed not in COMPRESSIONS):
+    if reading.form is not None:
+        asked, dot, packed = reading.form.lower().partition(".")
+        if asked not in FORMATS or (dot and packed not in COMPRESSIONS):
+            raise UsageError(
+                f"`--input-format {reading.form}` is none of {', '.join(FORMATS)}",
+                hint=f"a compression may follow: jsonl.gz ({', '.join(COMPRESSIONS)})",
+            )
+        form, compression = asked, packed or compression
+    _refuse_clashes(name, form, reading)
+    return form, compression
+
+
+def _refuse_clashes(name: str, form: str, reading: Reading) -> None:
+    if reading.whole and reading.nul:
+        raise UsageError("--whole and --null cannot go together: both say where a text ends")
+    if form != LINES and (reading.whole or reading.nul):
+        flag = "--whole" if reading.whole else "--null"
+        raise UsageError(f"{flag} reads plain text, not `--input-format {reading.form}`")
+    if form == LINES and (reading.field is not None or reading.template is not None):
         raise UsageError(
-            f"`--input-format {reading.form}` is none of {', '.join(FORMATS)}",
-            hint=f"a compression may follow: jsonl.gz ({', '.join(COMPRESSIONS)})",
+            f"`{name}` holds plain text, which has no fields",
+            hint="name another --input-format, or put words before each text with --prefix",
         )
-    return asked, packed or compression
 
 
 def _reader(
     source: Source, form: str, reading: Reading, selection: Selection
 ) -> Iterator[Record | Reject]:
-    if form == LINES and (reading.field is not None or reading.template is not None):
-        raise UsageError(
-            f"`{source.name}` holds plain text, which has no fields",
-            hint="name another --input-format, or put words before each text with --prefix",
-        )
     # Each reader's libraries are imported only where it is used: pyarrow takes 0.2 s.
     if reading.whole:
         from embedcli.formats import whole
