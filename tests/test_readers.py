@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -58,6 +59,19 @@ def parquet(columns: dict[str, list[object]]) -> bytes:
 def test_row_i_is_line_i_whatever_the_line_ends(tmp_path: Path) -> None:
     content = b"\xef\xbb\xbfone\r\n\r\n two \nlast"
     assert texts(tmp_path, "a.txt", content) == ["one", "", " two ", "last"]
+
+
+@pytest.mark.parametrize("start", [b"a\n", b"\n", b"\xef\xbb\xbfa\n"])
+def test_a_short_line_is_read_before_the_next_one_comes(start: bytes) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, start)
+    records = inputs.read([f"/dev/fd/{reader}"], PLAIN)
+    first = next(records)
+    assert isinstance(first, Record)
+    assert first.text == start.decode("utf-8-sig").strip()
+    os.close(writer)
+    assert list(records) == []
+    os.close(reader)
 
 
 def test_an_empty_file_has_no_records(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from types import ModuleType
 from embedcli.errors import InputError, UsageError
 
 _READ = 1 << 16  # bytes at a time
+_MARK = b"\xef\xbb\xbf"  # UTF-8's for the order of bytes, which it does not need
+_BEGINNINGS = (b"\xef", b"\xef\xbb", b"\xff", b"\xfe")  # of such marks, or of something else
 LONGEST = 1 << 28  # bytes of one record: a file without separators must not fill the memory
 
 
@@ -110,14 +112,14 @@ def pieces(source: Source, separator: bytes = b"\n") -> Iterator[tuple[bytes, in
 def without_mark(source: Source) -> bytes:
     """Return the first bytes of `source`, less a UTF-8 byte order mark."""
     start = source.read()
-    while 0 < len(start) < 3 and (more := source.read()):
+    while start in _BEGINNINGS and (more := source.read()):
         start += more
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(
             f"cannot read `{source.name}`: it is UTF-16, not UTF-8",
             hint=f"iconv -f UTF-16 -t UTF-8 {source.name}",
         )
-    return start.removeprefix(b"\xef\xbb\xbf")
+    return start.removeprefix(_MARK)
 
 
 def zstandard() -> ModuleType:
