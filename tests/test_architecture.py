@@ -75,7 +75,9 @@ PLAN = {
         "formats.sources records"
     ),
     "formats.csv": "errors formats.fields formats.record formats.sources",
-    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources records",
+    "formats.parquet": (
+        "errors formats.fields formats.lines formats.record formats.shape formats.sources records"
+    ),
     "formats.npy": "formats.record records",
     "formats.ollama": "records",
     "formats.inputs": (

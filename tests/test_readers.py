@@ -4,7 +4,9 @@ import bz2
 import gzip
 import lzma
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
@@ -50,10 +52,17 @@ def reasons(folder: Path, name: str, content: bytes, reading: Reading = PLAIN) -
     return [f"{bad.line}: {bad.reason}" for bad in records if isinstance(bad, Reject)]
 
 
-def parquet(columns: dict[str, list[object]]) -> bytes:
+def parquet(columns: Mapping[str, object]) -> bytes:
+    return written(pa.table(columns))
+
+
+def written(table: pa.Table) -> bytes:
     file = BytesIO()
-    pq.write_table(pa.table(columns), file)
+    pq.write_table(table, file)
     return file.getvalue()
+
+
+TWICE = written(pa.Table.from_arrays([pa.array(["a"])] * 2, ["text", "text"]))
 
 
 def test_row_i_is_line_i_whatever_the_line_ends(tmp_path: Path) -> None:
@@ -116,6 +125,38 @@ def test_parquet_columns_are_found_by_name_and_by_path(tmp_path: Path) -> None:
     assert texts(tmp_path, "a.parquet", content, Reading(template="{meta.t}{text}")) == ["xa", "yb"]
 
 
+def latin1(*texts: bytes) -> pa.Array:
+    """Return a column of texts that are not UTF-8, as other programs write them."""
+    return pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts, pa.binary()).buffers())
+
+
+def test_values_that_python_does_not_have_become_text(tmp_path: Path) -> None:
+    columns = {
+        "text": ["a", "b"],
+        "name": latin1(b"caf\xe9", b"tea"),
+        "at": pa.array([1, 1_000_000_000], pa.timestamp("ns")),
+    }
+    asked = Reading(template="{text} {at}")
+    found = read(tmp_path, "a.parquet", parquet(columns), asked)
+    assert [(r.text, orjson.loads(r.json)["name"]) for r in found if isinstance(r, Record)] == [
+        ("a 1970-01-01T00:00:00.000000001", "caf\ufffd"),
+        ("b 1970-01-01T00:00:01", "tea"),
+    ]
+
+
+def test_a_text_of_a_table_that_is_no_utf8_is_a_bad_record(tmp_path: Path) -> None:
+    content = parquet({"text": latin1(b"caf\xe9", b"tea")})
+    reason = "1: not UTF-8: unexpected end of data at byte 4"
+    assert reasons(tmp_path, "a.parquet", content) == [reason]
+
+
+def test_dates_and_decimals_are_embedded_as_they_are_written(tmp_path: Path) -> None:
+    content = parquet({"on": [date(2026, 1, 2)], "price": [Decimal("1.50")]})
+    assert texts(tmp_path, "a.parquet", content, Reading(template="{on}: {price}")) == [
+        "2026-01-02: 1.50"
+    ]
+
+
 @pytest.mark.parametrize("compression", COMPRESS)
 def test_every_format_may_be_compressed(compression: str, tmp_path: Path) -> None:
     plain = {
@@ -156,6 +197,7 @@ def test_frames_follow_one_another_and_a_broken_one_is_an_error(
         ("a.csv", b"text\nb\xff\n", ["2: not UTF-8"]),
         ("a.csv", b'text\nok\n"never\nclosed', ["3: not CSV: unexpected end of data"]),
         ("a.parquet", parquet({"text": ["a", None]}), ["2: the field `text` is null, not a text"]),
+        ("a.parquet", parquet({"text": [b"a"]}), ["1: the field `text` is bytes, not a text"]),
     ],
 )
 def test_a_record_that_cannot_be_read_says_where_and_why(
@@ -169,6 +211,7 @@ def test_a_record_that_cannot_be_read_says_where_and_why(
     [
         ("a.csv", b"id,body\n1,x\n", "there is no column `text`, of the columns `id`, `body`"),
         ("a.csv", b"text,text\n", "the header has the column `text` twice"),
+        ("a.parquet", TWICE, "there is the column `text` twice"),
         ("a.parquet", b"PAR1 no", "not a Parquet file, or damaged"),
         ("a.txt", "a".encode("utf-16"), "it is UTF-16, not UTF-8"),
         ("a.txt.gz", b"plain", "cannot read"),

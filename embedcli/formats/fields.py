@@ -3,6 +3,8 @@
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -80,10 +82,10 @@ def _spelled(name: str, value: object, record: Mapping[str, Any]) -> str:
     match value:
         case str():
             return value
-        case bool() | int() | float():
-            return orjson.dumps(value).decode()
+        case bool() | int() | float() | Decimal() | date() | time() | timedelta():
+            return orjson.dumps(value, default=str).decode().strip('"')
         case _ if value is MISSING:
             known = ", ".join(f"`{key}`" for key in record) or "none"
             raise InputError(f"there is no field `{name}`, of the fields {known}")
-    kind = {dict: "an object", list: "a list", type(None): "null"}.get(type(value), "no text")
-    raise InputError(f"the field `{name}` is {kind}, not a text")
+    kind = {dict: "an object", list: "a list", type(None): "null"}.get(type(value))
+    raise InputError(f"the field `{name}` is {kind or type(value).__name__}, not a text")

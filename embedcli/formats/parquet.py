@@ -22,6 +22,7 @@ import orjson
 
 from embedcli.errors import InputError, UsageError
 from embedcli.formats.fields import Selection
+from embedcli.formats.lines import not_utf8
 from embedcli.formats.record import Record, Reject, Row
 from embedcli.formats.shape import RECEIPTS, TEXT, WINDOW, Members, Shape
 from embedcli.formats.sources import Source, reading
@@ -104,19 +105,14 @@ def read(source: Source, selection: Selection) -> Iterator[Record | Reject]:
                 line += 1
                 position = (source.size or 0) * line // total
                 try:
-                    fields = {name: used[name][index].as_py() for name in heads}
+                    fields = {name: _embeddable(used[name][index]) for name in heads}
                     text = selection.text(fields)
                 except (InputError, UnicodeDecodeError) as bad:
-                    yield Reject(source.name, line, position, str(bad), _line(batch, index))
+                    reason = str(bad) if isinstance(bad, InputError) else not_utf8(bad)
+                    raw = TableRow(_Table(batch.slice(index, 1)), 0).json()
+                    yield Reject(source.name, line, position, reason, raw)
                     continue
                 yield Record(text, source.name, line, position, TableRow(table, index), names)
-
-
-def _line(batch: pa.RecordBatch, index: int) -> bytes:
-    try:
-        return _json(_Table(batch.slice(index, 1)).rows[0])
-    except UnicodeDecodeError:
-        return b"{}"
 
 
 def _json(values: object) -> bytes:
@@ -130,9 +126,36 @@ def _spelled(value: object) -> object:
 def _values(column: pa.Array) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
-    except ValueError:  # nanoseconds, which Python's own times do not have
-        values = column.cast(pa.string()).to_pylist()
+    except ValueError:
+        values = [_value(scalar) for scalar in column]
     return values
+
+
+def _embeddable(scalar: pa.Scalar) -> object:
+    """Return a value as Python has it; raises UnicodeDecodeError where it is no UTF-8."""
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        raise
+    except ValueError:
+        return _value(scalar)
+
+
+def _value(scalar: pa.Scalar) -> object:
+    """Return a value, as text where Python has none like it: nanoseconds, and bad UTF-8."""
+    try:
+        return scalar.as_py()
+    except ValueError:
+        if isinstance(scalar, pa.DictionaryScalar | pa.ExtensionScalar):
+            return _value(scalar.value)
+        if isinstance(scalar, pa.StructScalar):
+            return {name: _value(scalar[name]) for name in scalar}
+        if isinstance(scalar, pa.ListScalar):
+            return [_value(each) for each in scalar.values]
+        if isinstance(scalar, pa.StringScalar):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "replace")
+        # A time, written as JSON's neighbours are: Arrow puts a space between day and hour.
+        return scalar.cast(pa.string()).as_py().replace(" ", "T")
 
 
 def _is_used(column: str, selection: Selection) -> bool:
@@ -140,6 +163,9 @@ def _is_used(column: str, selection: Selection) -> bool:
 
 
 def _require(source: str, names: Sequence[str], selection: Selection) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{source}: there is the column `{name}` twice")
     for name in selection.names:
         if not any(name == column or name.startswith(f"{column}.") for column in names):
             known = ", ".join(f"`{column}`" for column in names)
