@@ -203,6 +203,26 @@ def test_bad_records_are_set_aside_where_that_is_wanted(there: Path) -> None:
     ] == [("a.jsonl", 2, "no \ufffd"), ("a.jsonl", 4, '{"text":1e999}')]
 
 
+def test_records_set_aside_are_where_the_summary_says(there: Path) -> None:
+    arguments = ["file", "-", "--on-error", "skip"]
+    piped = embed(*arguments, stdin=b"one\nno \xff\n")
+    assert piped.err.startswith('{"source":"stdin","line":2,')
+    assert piped.err.endswith("\n1 records were set aside\n")
+    (there / "real").mkdir()
+    (there / "v.jsonl").symlink_to(there / "real" / "w.jsonl")
+    linked = embed(*arguments, "-o", "v.jsonl", stdin=b"one\nno \xff\n")
+    told = linked.err.splitlines()[-1].removeprefix("1 records were set aside: ")
+    assert rows(Path(told).read_bytes())[0]["line"] == 2
+
+
+@pytest.mark.parametrize("array", [b'[{"text":"one"}]', b'[\n  {"text":"one"}\n]\n'])
+def test_an_array_is_told_how_to_become_lines(array: bytes, there: Path) -> None:
+    (there / "a.json").write_bytes(array)
+    run = embed("file", "a.json")
+    assert run.code == 3
+    assert run.err.endswith("hint: jq -c '.[]' a.json  # makes lines of an array\n")
+
+
 def test_a_run_without_rejects_leaves_none_of_an_older_run(there: Path) -> None:
     arguments = ["file", "a.jsonl", "-o", "v.jsonl", "--on-error", "skip"]
     (there / "a.jsonl").write_bytes(b"nonsense\n")

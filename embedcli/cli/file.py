@@ -158,11 +158,12 @@ def file(
         return
     with progress(size, wanted=show_progress, quiet=quiet) as report:
         if target is None or through:
-            tally = to_pipe(job, target, report)
+            tally, rejects = to_pipe(job, target, report), ""
         else:
             tally = to_file(job, target, report, restart=restart)
+            rejects = f": {target}.rejects.jsonl"
     if not quiet and tally is not None:
-        _summary(tally, output)
+        _summary(tally, rejects)
 
 
 def _target(output: str, inputs: list[str]) -> Path:
@@ -209,7 +210,7 @@ def _windows(
     return windows
 
 
-def _summary(tally: "Tally", output: str) -> None:
+def _summary(tally: "Tally", rejects: str) -> None:
     seconds = max(tally.seconds, 0.001)
     say(
         f"{tally.rows:,} rows, {tally.tokens:,} tokens in {clock(seconds)}: "
@@ -221,4 +222,4 @@ def _summary(tally: "Tally", output: str) -> None:
             f"{tally.longest_at}"
         )
     if tally.rejects:
-        say(f"{tally.rejects:,} records were set aside: {output}.rejects.jsonl")
+        say(f"{tally.rejects:,} records were set aside{rejects}")

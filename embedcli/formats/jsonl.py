@@ -33,9 +33,15 @@ def read(source: Source, selection: Selection) -> Iterator[Record | Reject]:
             fields = _parsed(raw)
             text = selection.text(fields)
         except InputError as error:
-            yield Reject(source.name, line, position, str(error), raw)
+            yield Reject(source.name, line, position, str(error), raw, _hint(source, line, raw))
             continue
         yield Record(text, source.name, line, position, raw, tuple(fields))
+
+
+def _hint(source: Source, line: int, raw: bytes) -> str:
+    """Say how an array becomes lines, where the file begins as one."""
+    array = line == 1 and raw.startswith(b"[")
+    return f"jq -c '.[]' {source.name}  # makes lines of an array" if array else ""
 
 
 def _parsed(raw: bytes) -> dict[str, object]:

@@ -55,10 +55,11 @@ class Reject:
     position: int
     reason: str
     raw: bytes  # as it stood, for whoever mends it
+    hint: str = ""  # where it takes more than mending it
 
     def error(self, hint: str) -> InputError:
         """Return what stops a run that skips nothing."""
-        return InputError(f"{self.source}:{self.line}: {self.reason}", hint=hint)
+        return InputError(f"{self.source}:{self.line}: {self.reason}", hint=self.hint or hint)
 
 
 @dataclass(frozen=True, slots=True)
