@@ -97,6 +97,16 @@ def test_a_whole_file_is_one_text(tmp_path: Path) -> None:
     assert texts(tmp_path, "a.jsonl.gz", gzip.compress(b"{}\n"), Reading(whole=True)) == ["{}\n"]
 
 
+def test_a_name_that_is_no_utf8_becomes_data(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    (record,) = read(tmp_path, name, b"text", Reading(whole=True))
+    assert isinstance(record, Record)
+    assert orjson.loads(record.json) == {"path": f"{tmp_path}/caf\ufffd.txt", "text": "text"}
+    (bad,) = read(tmp_path, name, b"\xff")
+    assert isinstance(bad, Reject)
+    assert bad.source == record.source
+
+
 def test_json_fields_are_found_by_name_by_path_and_by_template(tmp_path: Path) -> None:
     line = b'{"text":"t","a":{"b":"deep"},"a.c":"dotted","n":1.50}\n'
     assert texts(tmp_path, "a.jsonl", line) == ["t"]
@@ -233,6 +243,8 @@ def test_a_file_that_cannot_be_read_stops_the_run(
         Reading(template="{"),
         Reading(template="{}"),
         Reading(template="{a!r}"),
+        Reading(template="body"),
+        Reading(template="\udcff{a}"),
         Reading(field="a"),
     ],
 )

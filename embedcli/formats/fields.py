@@ -51,7 +51,10 @@ def template(pattern: str) -> Selection:
         UsageError: `pattern` cannot be understood.
     """
     try:
+        pattern.encode("utf-8")
         parsed = list(string.Formatter().parse(pattern))
+    except UnicodeEncodeError as error:
+        raise UsageError("the template is not UTF-8") from error
     except ValueError as error:
         raise UsageError(f"the template `{pattern}` cannot be understood: {error}") from error
     for _, name, spec, conversion in parsed:

@@ -26,7 +26,7 @@ LONGEST = 1 << 28  # bytes of one record: a file without separators must not fil
 class Source:
     """An open input: its name as typed, its bytes decompressed, and how far it has been read."""
 
-    name: str  # as typed; `stdin` for `-`
+    name: str  # as typed, bytes that are no UTF-8 replaced; `stdin` for `-`
     file: BufferedIOBase
     raw: BufferedReader  # as it lies on disk
     size: int | None  # bytes on disk; None for a pipe
@@ -63,7 +63,8 @@ def opened(name: str, compression: str | None) -> Generator[Source, None, None]:
     with raw:
         status = os.fstat(raw.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        yield Source("stdin" if name == "-" else name, _DECOMPRESSED[compression](raw), raw, size)
+        said = "stdin" if name == "-" else os.fsencode(name).decode("utf-8", "replace")
+        yield Source(said, _DECOMPRESSED[compression](raw), raw, size)
 
 
 @contextmanager
