@@ -75,9 +75,9 @@ class Store:
         values = [_values(key, embedded) for key, embedded in rows]
         try:
             self._write(values)
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, OSError):
             return  # another process is writing, or the disk is full: then it is not kept
-        except (sqlite3.DatabaseError, OSError):
+        except sqlite3.DatabaseError:
             self.clear()  # not a database any more
 
     def contents(self) -> Contents:
@@ -110,7 +110,8 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # nobody else's to read
         database = sqlite3.connect(self.path, timeout=_PATIENCE)
-        database.execute("PRAGMA journal_mode = WAL")
+        with suppress(sqlite3.OperationalError):  # another is just setting it, for the file
+            database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(_SCHEMA)
         return database

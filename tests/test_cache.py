@@ -1,5 +1,6 @@
 """The cache of vectors: the same bits or none, whatever happens to its file."""
 
+import resource
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -147,6 +148,18 @@ def test_a_damaged_file_is_made_anew(engine: Counting, store: Store, content: by
 def test_a_folder_that_cannot_be_written_is_no_error(engine: Counting) -> None:
     store = Store(Path("/proc/no-such-folder/vectors.db"))
     assert embed(engine, store, ["red"], Options())
+
+
+def test_a_file_that_cannot_be_opened_is_left_as_it_is(engine: Counting, store: Store) -> None:
+    embed(engine, store, ["red"], Options())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    row = Embedded(np.ones(3, np.float32), 3, False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        store.keep([(b"another", row)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert store.contents().rows == 1
 
 
 def test_the_longest_unused_go_first(store: Store) -> None:
