@@ -169,6 +169,23 @@ def test_windows_carry_their_place_and_their_parents_fields(there: Path) -> None
     assert text[8:23] == "three four five"
 
 
+def test_windows_in_parquet_stand_in_the_order_of_json(there: Path) -> None:
+    (there / "a.jsonl").write_text(json.dumps({"text": "one two three four five", "id": 7}))
+    arguments = ["file", "a.jsonl", "--chunk", "5", "--template", "{text}", "--replace"]
+    keys = list(rows(embed(*arguments).out)[0])
+    assert embed(*arguments, "-o", "v.parquet").code == 0
+    assert pq.read_schema("v.parquet").names == keys
+    assert keys == ["id", "text", "chunk", "start", "end", "tokens", "truncated", "embedding"]
+
+
+def test_columns_of_the_caller_are_not_taken_for_ours(there: Path) -> None:
+    (there / "a.jsonl").write_text(json.dumps({"start": None, "text": "one", "end": {}}))
+    assert embed("file", "a.jsonl", "-o", "v.parquet").code == 0
+    made = pq.read_table("v.parquet")
+    assert made.schema.names == ["start", "text", "end", "tokens", "truncated", "embedding"]
+    assert made.select(["start", "end"]).to_pylist() == [{"start": None, "end": "{}"}]
+
+
 def test_meta_says_what_made_the_vectors(there: Path) -> None:
     embed("file", "-", "-o", "v.npy", "-d", "8", "--prefix", "q: ", stdin=b"one\n")
     meta = json.loads((there / "v.npy.meta.json").read_text())

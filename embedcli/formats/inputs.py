@@ -8,7 +8,7 @@ from pathlib import Path
 from embedcli.errors import UsageError
 from embedcli.formats import fields, sources
 from embedcli.formats.fields import Selection
-from embedcli.formats.record import Record, Reject
+from embedcli.formats.record import TEXT, Record, Reject
 from embedcli.formats.sources import COMPRESSIONS, Source
 
 LINES, JSONL, CSV, TSV, PARQUET = FORMATS = ("lines", "jsonl", "csv", "tsv", "parquet")
@@ -37,7 +37,7 @@ class Reading:
             UsageError: a field and a template are named, or the template cannot be understood.
         """
         if self.template is None:
-            return fields.field("text" if self.field is None else self.field)
+            return fields.field(TEXT if self.field is None else self.field)
         if self.field is not None:
             raise UsageError("--field and --template cannot go together: both say what to embed")
         return fields.template(self.template)

@@ -17,7 +17,7 @@ from embedcli.errors import InputError
 from embedcli.formats import objects
 from embedcli.formats.fields import Selection
 from embedcli.formats.lines import not_utf8
-from embedcli.formats.record import Record, Reject, Row
+from embedcli.formats.record import TEXT, Record, Reject, Row
 from embedcli.formats.shape import Members, Shape, receipts
 from embedcli.formats.sources import Source, pieces
 from embedcli.records import Embedded, Vector
@@ -65,7 +65,7 @@ def _reason(raw: bytes, error: orjson.JSONDecodeError) -> str:
 def write(file: BinaryIO, rows: Iterable[tuple[str, Embedded]]) -> None:
     """Write a line for each text and its vector, at once."""
     for text, embedded in rows:
-        members = objects.opened(orjson.dumps({"text": text})) + receipts(embedded)
+        members = objects.opened(orjson.dumps({TEXT: text})) + receipts(embedded)
         file.write(_line(members, embedded.vector))
         file.flush()
 

@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +23,8 @@ import orjson
 from embedcli.errors import InputError, UsageError
 from embedcli.formats.fields import Selection
 from embedcli.formats.lines import not_utf8
-from embedcli.formats.record import Record, Reject, Row
-from embedcli.formats.shape import RECEIPTS, TEXT, WINDOW, Members, Shape
+from embedcli.formats.record import TEXT, Record, Reject, Row
+from embedcli.formats.shape import WINDOW, Members, Shape
 from embedcli.formats.sources import Source, reading
 from embedcli.records import Vector
 
@@ -43,6 +43,11 @@ _MANY = 1 << 30  # rows: a table given is a row group
 _BLOCK = 1 << 16  # bytes of vectors that go into the partial file at once
 _OBJECT = "object"  # the column of a partial file that holds a row as a JSON object
 _MARK = b"embed:object"  # in the schema of such a stream
+_OURS = {
+    TEXT: pa.string(),
+    **dict.fromkeys((*WINDOW, "tokens"), pa.int64()),
+    "truncated": pa.bool_(),
+}  # of what is added, but the vectors
 
 
 class _Table:
@@ -240,7 +245,8 @@ class Writer:
     def finish(self, partial: Path, rows: int) -> Path:  # noqa: ARG002
         """Make a Parquet file of the streams, and return it."""
         done = partial.with_name(partial.name + ".parquet")
-        convert(partial, done, self._vectors)
+        ours = {name: _OURS.get(name, self._vectors) for name in self._shape.added}
+        convert(partial, done, ours)
         return done
 
     def _stream(self, table: _Table | None, rows: Sequence[Row]) -> bytes:
@@ -297,27 +303,26 @@ def _row_of(row: Row) -> TableRow:
     return row.record.fields
 
 
-def convert(partial: Path, done: Path, vectors: pa.DataType) -> None:
-    """Make the Parquet file `done` of the Arrow streams in `partial`.
+def convert(partial: Path, done: Path, ours: Mapping[str, pa.DataType]) -> None:
+    """Make the Parquet file `done` of the Arrow streams in `partial`; `ours` are what was added.
 
     A column of JSON fields has the type that holds all its values; where there is none, it holds
     text: strings as they are, and JSON for the rest.
     """
-    types = _types(partial, vectors)
+    types = _types(partial, ours)
     while (unfit := _written(partial, done, types)) is not None:
         types[unfit] = pa.string()
 
 
-def _types(partial: Path, vectors: pa.DataType) -> dict[str, pa.DataType]:
-    """Return the columns in their order, ours last, each with its type."""
+def _types(partial: Path, ours: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+    """Return the columns in their order, `ours` last, each with its type."""
     types: dict[str, pa.DataType] = {}
     for block, _ in _blocks(partial):
         for name, values in block.items():
             kind = _type(values)
             types[name] = _merged(types[name], kind) if name in types else kind
-    ours = {name: types.pop(name) for name in (*WINDOW, *RECEIPTS) if name in types}
-    caller = {name: _storable(kind) for name, kind in types.items()}
-    return caller | {"tokens": pa.int64(), "truncated": pa.bool_(), "embedding": vectors} | ours
+    caller = {name: _storable(kind) for name, kind in types.items() if name not in ours}
+    return caller | dict(ours)
 
 
 def _written(partial: Path, done: Path, types: dict[str, pa.DataType]) -> str | None:

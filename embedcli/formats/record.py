@@ -6,6 +6,8 @@ from typing import Protocol
 from embedcli.errors import InputError
 from embedcli.records import Embedded, Vector
 
+TEXT = "text"  # the field of a text, where nothing else is said
+
 
 class Columns(Protocol):
     """A row of a table whose values are richer than JSON's, such as Parquet's."""

@@ -7,12 +7,11 @@ import orjson
 from embedcli.errors import InputError
 from embedcli.formats import objects
 from embedcli.formats.fields import Selection
-from embedcli.formats.record import Record, Row, Window
+from embedcli.formats.record import TEXT, Record, Row, Window
 from embedcli.records import Embedded
 
 RECEIPTS = ("tokens", "truncated", "embedding")
 WINDOW = ("chunk", "start", "end")
-TEXT = "text"  # the field of a window's text, where no field of the caller's is its home
 
 
 @dataclass(frozen=True, slots=True)
