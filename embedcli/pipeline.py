@@ -194,18 +194,17 @@ def _results(
         ModelError: the vector of a passage holds NaN or infinity.
     """
     texts: SimpleQueue[str | None] = SimpleQueue()
-    feed = Feed(_handed_on(items, texts), room=_HELD, weigh=_weight)
-    outcomes = embedder.outcomes(iter(texts.get, None), options)
-    try:
-        with closing(outcomes):
+    with closing(embedder.outcomes(iter(texts.get, None), options)) as outcomes:
+        feed = Feed(_handed_on(items, texts), room=_HELD, weigh=_weight)
+        try:
             for entry, digest in feed:
                 if isinstance(entry, Reject):
                     yield entry, digest
                 else:
                     yield _result(entry, next(outcomes)), digest
-    finally:
-        feed.stop()
-        texts.put(None)
+        finally:
+            feed.stop()
+            texts.put(None)  # should the thread that reads never come to its end
 
 
 def _handed_on(items: Iterable[_Item], texts: "SimpleQueue[str | None]") -> Iterator[_Item]:
