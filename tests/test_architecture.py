@@ -14,6 +14,8 @@ PLAN = {
     "errors": "",
     "records": "",
     "places": "",
+    "feed": "",
+    "outcomes": "errors records",
     "models.spec": "",
     "models.graph": "errors",
     "models.hashes": "models.spec",
@@ -46,18 +48,20 @@ PLAN = {
     "engine.dense": "errors models.safetensors models.spec records",
     "engine.batches": "records",
     "engine.asked": "errors models.spec records",
-    "engine.runs": "engine.asked engine.batches engine.tokens errors models.spec records",
+    "engine.runs": (
+        "engine.asked engine.batches engine.tokens errors models.spec outcomes records"
+    ),
     "engine.embedder": (
         "engine.batches engine.dense engine.pooling engine.runs engine.session engine.tokens "
-        "models.spec records"
+        "models.spec outcomes records"
     ),
     "load": (
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
         "models.cache models.reference models.spec models.store"
     ),
     "similar": "errors records",
-    "embeds": "models.spec records",
-    "cache": "embeds errors records",
+    "embeds": "models.spec outcomes records",
+    "cache": "embeds errors feed outcomes records",
     "formats.streams": "errors",
     "formats.sources": "errors",
     "formats.record": "errors records",
@@ -71,7 +75,9 @@ PLAN = {
         "formats.sources records"
     ),
     "formats.csv": "errors formats.fields formats.record formats.sources",
-    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources records",
+    "formats.parquet": (
+        "errors formats.fields formats.lines formats.record formats.shape formats.sources records"
+    ),
     "formats.npy": "formats.record records",
     "formats.ollama": "records",
     "formats.inputs": (
@@ -92,7 +98,9 @@ PLAN = {
         "candidates embeds errors formats.inputs formats.stored models.spec records similar"
     ),
     "drift": "embeds models.golden records",
-    "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
+    "pipeline": (
+        "embeds engine.windows errors feed formats.outputs formats.record journal outcomes records"
+    ),
     "job": (
         "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "
         "formats.shape formats.streams journal pipeline provenance records"
@@ -124,7 +132,7 @@ PLAN = {
         "models.reference models.store server.names server.shelf"
     ),
     "server.run": "errors",
-    "remote": "engine.asked engine.cores errors models.spec records",
+    "remote": "engine.asked engine.cores errors feed models.spec outcomes records",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
