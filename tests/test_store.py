@@ -236,6 +236,30 @@ def test_a_graph_may_not_ask_for_weights_outside_its_repo(machine: Machine) -> N
         assert "is not safe" in run.err or "wants the file" in run.err
 
 
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"sha": "../../../../out"},
+        {"sha": None},
+        {"siblings": [{"rfilename": GRAPH, "size": 4, "blobId": "../../../../../out"}]},
+        {"siblings": [{"rfilename": GRAPH, "size": 4, "blobId": "0" * 39}]},
+        {"siblings": [{"rfilename": GRAPH, "size": 4}]},
+        {"siblings": [{"rfilename": GRAPH, "lfs": {"sha256": "/o", "size": 4, "pointerSize": 9}}]},
+        {"siblings": [{"rfilename": GRAPH, "lfs": "/o"}]},
+    ],
+)
+def test_a_mirror_cannot_name_a_place_outside_the_cache(
+    machine: Machine, described: dict[str, object]
+) -> None:
+    machine.repo.described = described
+    run = machine.embed("pull", NAME)
+    assert (run.code, run.err.splitlines()) == (5, [
+        f"error: cannot fetch `org/colours` from {machine.hub.url}: its answer makes no sense",
+        "hint: HF_ENDPOINT may name a mirror that does not answer as the hub does",
+    ])  # fmt: skip
+    assert list(machine.home.iterdir()) == []
+
+
 def test_what_another_program_left_half_is_fetched_whole(machine: Machine) -> None:
     machine.embed("pull", NAME)
     (machine.home / "embed" / "models" / "models--org--colours" / f"{COMMIT}.json").unlink()

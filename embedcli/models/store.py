@@ -7,6 +7,7 @@ process was ended (its `_download_to_tmp_and_move`), and compare sizes but no ha
 """
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 30  # seconds for the hub's first answer
 _SPARE: Final = 50_000_000  # bytes to leave free on the disk
 _PING: Final = 3  # seconds
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# What the hub's library raises where an answer is not as it expects.
+_UNREAD: Final = (AttributeError, LookupError, TypeError, ValueError)
 _TRIES: Final = 4  # without a byte of progress, until a connection counts as broken for good
 
 
@@ -133,7 +138,7 @@ def plan(reference: Reference) -> Plan:
     Raises:
         ModelNotFound: there is no such repo, revision or graph.
         ModelError: its owner does not let everybody in.
-        NetworkError: the hub does not answer, or the network is forbidden.
+        NetworkError: the hub does not answer, or with nonsense, or the network is forbidden.
     """
     if is_offline():
         raise absent(reference)
@@ -143,10 +148,16 @@ def plan(reference: Reference) -> Plan:
             reference.repo, revision=reference.revision, files_metadata=True, timeout=_PATIENCE
         )
     except Exception as error:  # httpx's and httpx2's errors share no ancestor with the hub's
-        raise _translated(error, reference) from error
+        told = _translated(error, reference)
+        unread = told is error and isinstance(error, _UNREAD)
+        raise (_nonsense(reference) if unread else told) from error
     repo = {
         file.rfilename: _file(file) for file in info.siblings or () if _is_inside(file.rfilename)
     }
+    # Both become names of files, and what answers may be a mirror.
+    digests = [file.digest for file in repo.values()]
+    if not _COMMIT.fullmatch(str(info.sha)) or not all(map(_DIGEST.fullmatch, digests)):
+        raise _nonsense(reference)
     chosen = layout.choose_graph(repo, reference.file, where=reference.name)
     configs, weights = layout.configs(repo, chosen), layout.likely_weights(repo, chosen)
     return Plan(reference, info.sha, chosen, repo, (*configs, chosen, *weights))
@@ -268,8 +279,8 @@ def _note_branch(plan: Plan) -> None:
 
 def _file(file: "RepoSibling") -> File:
     if file.lfs is not None:
-        return File(file.rfilename, file.lfs.size, file.lfs.sha256)
-    return File(file.rfilename, file.size or 0, file.blob_id or "")
+        return File(file.rfilename, file.lfs.size, str(file.lfs.sha256))
+    return File(file.rfilename, file.size or 0, str(file.blob_id))
 
 
 def _is_inside(name: str) -> bool:
@@ -338,6 +349,13 @@ def _unhelpful(reference: Reference, why: str) -> EmbedError:
     return NetworkError(
         f"cannot fetch `{reference.name}` from {_endpoint()}: {why}",
         hint="run it again: what has arrived is kept, and it continues from there",
+    )
+
+
+def _nonsense(reference: Reference) -> EmbedError:
+    return NetworkError(
+        f"cannot fetch `{reference.name}` from {_endpoint()}: its answer makes no sense",
+        hint="HF_ENDPOINT may name a mirror that does not answer as the hub does",
     )
 
 
