@@ -16,6 +16,7 @@ from onnx.external_data_helper import convert_model_to_external_data
 
 from embedcli.errors import OutputError
 from embedcli.models import store
+from embedcli.models.catalog import CATALOG
 from embedcli.models.reference import parse
 from tests.conftest import Finished, embed
 from tests.hub import COMMIT, Hub, Repo, serve
@@ -224,6 +225,22 @@ def test_offline_never_asks_the_hub(machine: Machine, how: str) -> None:
         "hint: where it is allowed, run: embed pull org/colours",
     ])  # fmt: skip
     assert machine.hub.asked == []
+
+
+def test_a_graph_that_was_not_pulled_is_not_here_with_its_repo(
+    machine: Machine, files: dict[str, bytes]
+) -> None:
+    row = CATALOG["bge-small"]["latest"]
+    machine.hub.repos[row.repo] = Repo(files, commit=row.revision)
+    assert machine.embed("pull", "bge-small").code == 0
+    run = machine.embed("text", "-m", "bge-small:q8", "x", "--offline")
+    assert (run.code, run.err.splitlines()) == (5, [
+        "error: the model `bge-small:q8` is not on this machine, and the network is forbidden",
+        "hint: where it is allowed, run: embed pull bge-small:q8",
+    ])  # fmt: skip
+    shown = machine.embed("show", "bge-small:q8")
+    assert (shown.code, shown.err.splitlines()[1]) == (4, "hint: embed pull bge-small:q8")
+    assert machine.embed("text", "-m", "bge-small", "x", "--offline").code == 0
 
 
 def test_a_graph_may_not_ask_for_weights_outside_its_repo(machine: Machine) -> None:

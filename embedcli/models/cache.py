@@ -41,7 +41,7 @@ def find(reference: Reference, *, guess: bool = False) -> Found | None:
     """Return where a model lies; None where a repo is absent, or lacks a file that it needs.
 
     What another program fetched counts as a whole model only if its files tell the pooling, for
-    it may have left out just the one that does; `guess` takes it all the same.
+    it may have left out just the one that does; `guess` takes it all the same if its graph is here.
 
     Raises:
         ModelNotFound: a folder that is not there, or one without the graph.
@@ -71,8 +71,10 @@ def is_whole(found: Found, receipt: receipts.Receipt, *, guess: bool = False) ->
     """Say whether all that a graph needs is here: by its receipt, else by its own files."""
     if found.file in receipt.graphs:
         return all((found.folder / name).exists() for name in receipt.graphs[found.file])
+    if guess:
+        return found.graph.is_file()
     try:
-        return guess or not spec(found).warnings
+        return not spec(found).warnings
     except ModelError:
         return False
 
