@@ -106,6 +106,21 @@ def test_what_a_graph_already_does_is_not_done_twice(make: Make) -> None:
     assert (spec.dimensions, spec.sources["dense"]) == (8, "the graph")
 
 
+def test_a_graph_that_pools_needs_no_file_of_what_it_does_itself(make: Make) -> None:
+    files = {
+        "modules.json": _modules("Transformer", "Pooling", "Dense", "LSTM", "Normalize"),
+        "1_Pooling/config.json": {"pooling_mode": "attention", "include_prompt": False},
+        "2_Dense/config.json": {"in_features": 16, "out_features": 4},
+    }
+    spec = _read(make(files, outputs=POOLED))
+    assert (spec.output, spec.dimensions, spec.dense) == ("sentence_embedding", 8, ())
+    assert (spec.normalize, spec.include_prompt) == (True, False)
+    unsaid = _read(make(files, outputs={"sentence_embedding": ("b", "dimension")}))
+    assert unsaid.dimensions == 4
+    with pytest.raises(ModelError, match="attention"):
+        _read(make(files))
+
+
 def test_a_pooling_option_wins_over_the_graph_and_fails_where_it_cannot(make: Make) -> None:
     spec = _read(make({}, outputs=POOLED), pooling=Pooling.CLS)
     assert (spec.output, spec.pooling) == ("last_hidden_state", (Pooling.CLS,))

@@ -43,6 +43,8 @@ class _Model:
     """All that is at hand when a fact is looked up."""
 
     graph: Graph
+    output: str  # the graph's output to ask for
+    pooled: bool  # its vectors are pooled already
     configs: Configs
     pipeline: Pipeline
     known: Known
@@ -67,10 +69,14 @@ def read(
         UsageError: `pooling` is given for a graph that gives no states of tokens.
     """
     configs = Configs(folder, graph_file)
+    account = graph.read(graph_file)
+    output, pooled = _output(account, graph_file, pooling)
     model = _Model(
-        graph.read(graph_file),
+        account,
+        output,
+        pooled,
         configs,
-        modules.read(configs),
+        modules.around(configs) if pooled else modules.read(configs),
         known or Known(),
         configs.read("config.json"),
         configs.read("tokenizer_config.json"),
@@ -100,9 +106,8 @@ def _spec(
     revision: str | None,
 ) -> ModelSpec:
     weights = _weights(model.graph, file)
-    output, pooled = _output(model.graph, file, pooling)
     sources = _Sources()
-    ways = sources.keep("pooling", ((), GRAPH) if pooled else _pooling(model, pooling))
+    ways = sources.keep("pooling", ((), GRAPH) if model.pooled else _pooling(model, pooling))
     tokenizer = model.configs.path("tokenizer.json")
     assert tokenizer is not None, "its head has been read"
     return ModelSpec(
@@ -113,10 +118,10 @@ def _spec(
         revision=revision,
         weights=weights,
         size=sum(path.stat().st_size for path in (file, *weights)),
-        output=sources.keep("output", (output, GRAPH)),
+        output=sources.keep("output", (model.output, GRAPH)),
         pooling=ways,
-        dense=sources.keep("dense", ((), GRAPH) if pooled else _dense(model)),
-        dimensions=sources.keep("dimensions", _dimensions(model, output, pooled, len(ways))),
+        dense=sources.keep("dense", _dense(model)),
+        dimensions=sources.keep("dimensions", _dimensions(model, len(ways))),
         max_tokens=sources.keep("max_tokens", _max_tokens(model)),
         context=_positions(model.config),
         pad_id=sources.keep("pad_id", _pad_id(model)),
@@ -195,20 +200,20 @@ def _warnings(name: str, ways: tuple[Pooling, ...], source: str) -> tuple[str, .
 
 
 def _dense(model: _Model) -> tuple[tuple[Dense, ...], str]:
+    if model.pooled:
+        return (), GRAPH
     return model.pipeline.dense, GUESS if model.pipeline.normalize is None else "modules.json"
 
 
-def _dimensions(model: _Model, output: str, pooled: bool, ways: int) -> tuple[int, str]:
+def _dimensions(model: _Model, ways: int) -> tuple[int, str]:
     """Return how long a vector is, by the last stage of the pipeline that says it."""
-    (put,) = (put for put in model.graph.outputs if put.name == output)
+    (put,) = (put for put in model.graph.outputs if put.name == model.output)
     width = put.shape[-1] if put.shape else ""
     dense, pipeline = model.pipeline.dense, model.pipeline
-    if pooled and isinstance(width, int):
-        return width, GRAPH
     if dense:
         return dense[-1].outputs, "modules.json"
     if isinstance(width, int):
-        return width * ways, GRAPH
+        return width * max(1, ways), GRAPH
     if pipeline.pooled:
         return pipeline.pooled, pipeline.source
     for key in ("hidden_size", "dim", "d_model", "n_embd"):
