@@ -190,6 +190,41 @@ def test_a_dense_layer_of_an_unknown_kind_is_refused(
         _read(make(files))
 
 
+def _with_layer(poolings: Sequence[str], inputs: int) -> dict[str, object]:
+    return {
+        "modules.json": _modules("Transformer", "Pooling", "Dense", "Dense"),
+        "1_Pooling/config.json": {"pooling_mode": poolings, "embedding_dimension": 16},
+        "2_Dense/config.json": {"in_features": inputs, "out_features": 4},
+        "3_Dense/config.json": {"in_features": 4, "out_features": 2},
+        "2_Dense/model.safetensors": {},
+        "3_Dense/model.safetensors": {},
+    }
+
+
+@pytest.mark.parametrize("width", [16, "hidden"])
+def test_a_layer_takes_what_the_poolings_give(make: Make, width: int | str) -> None:
+    outputs = {"last_hidden_state": ("b", "t", width)}
+    folder = make(_with_layer(["cls", "mean"], 32), outputs=outputs)
+    assert _read(folder).dimensions == 2
+    with pytest.raises(UsageError, match="takes 32 values, and gets 16 of the pooling `cls`"):
+        _read(folder, pooling=Pooling.CLS)
+    with pytest.raises(ModelError, match="takes 24 values, and gets 32"):
+        _read(make(_with_layer(["cls", "mean"], 24), outputs=outputs))
+
+
+def test_a_layer_takes_what_the_one_before_it_gives(make: Make) -> None:
+    narrow = {"in_features": 3, "out_features": 2}
+    with pytest.raises(ModelError, match="takes 3 values, and gets 4"):
+        _read(make(_with_layer(["mean"], 16) | {"3_Dense/config.json": narrow}))
+
+
+def test_the_chosen_poolings_count_and_not_those_of_the_file(make: Make) -> None:
+    told = {"pooling_mode": ["cls", "mean"], "embedding_dimension": 16}
+    folder = make({"1_Pooling/config.json": told}, outputs={"last_hidden_state": ("b", "t", "h")})
+    assert _read(folder).dimensions == 32
+    assert _read(folder, pooling=Pooling.LAST).dimensions == 16
+
+
 @pytest.mark.parametrize(
     ("files", "limit", "source"),
     [

@@ -46,7 +46,8 @@ class Pipeline:
     pooling: tuple[Pooling, ...] = ()  # none: no file says
     source: str = ""  # the file that says the pooling
     include_prompt: bool = True
-    pooled: int | None = None  # dimensions after the pooling; of a graph that pools, at the end
+    width: int | None = None  # dimensions of one pooling's vectors
+    vector: tuple[int, str] | None = None  # dimensions at the end, and who says so: of `around`
     dense: tuple[Dense, ...] = ()
     normalize: bool | None = None  # None: there is no modules.json
     transformer: str = ""  # the folder of the transformer's own configs
@@ -85,8 +86,10 @@ def around(configs: Configs) -> Pipeline:
                 pipeline = replace(pipeline, transformer=path)
             case "Pooling" if config:
                 pipeline = _with_width(pipeline, config)
-            case "Dense":
-                pipeline = replace(pipeline, pooled=config.number("out_features"))
+                vector = pipeline.width and (pipeline.width * len(_told(config)), config.source)
+                pipeline = replace(pipeline, vector=vector or None)
+            case "Dense" if outputs := config.number("out_features"):
+                pipeline = replace(pipeline, vector=(outputs, config.source))
             case "Normalize":
                 pipeline = replace(pipeline, normalize=True)
     return pipeline
@@ -129,7 +132,7 @@ def _with_width(pipeline: Pipeline, config: Config) -> Pipeline:
         pipeline,
         source=config.source,
         include_prompt=config.flag("include_prompt", default=True),
-        pooled=width and width * len(_told(config)),
+        width=width,
     )
 
 

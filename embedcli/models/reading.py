@@ -33,6 +33,7 @@ _DECODERS: Final = ("qwen", "mistral", "llama")
 _ADAPTER: Final = "retrieval.passage"
 _NO_LIMIT: Final = 1_000_000_000  # `model_max_length` of a tokenizer that knows none is 1e30
 _GUESSED_LIMIT: Final = 512
+_NO_POOLING: Final = "leave out --pooling"
 
 Value = TypeVar("Value")
 GRAPH, CATALOGUE, OPTION, GUESS = "the graph", "the catalogue", "--pooling", "no file says it"
@@ -66,7 +67,8 @@ def read(
 
     Raises:
         ModelError: a file is missing or damaged, or the model is of a kind that cannot be run.
-        UsageError: `pooling` is given for a graph that gives no states of tokens.
+        UsageError: `pooling` is given for a graph that gives no states of tokens, or does not
+            suit the layer that follows it.
     """
     configs = Configs(folder, graph_file)
     account = graph.read(graph_file)
@@ -108,6 +110,7 @@ def _spec(
     weights = _weights(model.graph, file)
     sources = _Sources()
     ways = sources.keep("pooling", ((), GRAPH) if model.pooled else _pooling(model, pooling))
+    _refuse_gaps(model, name, ways, chosen=pooling is not None)
     tokenizer = model.configs.path("tokenizer.json")
     assert tokenizer is not None, "its head has been read"
     return ModelSpec(
@@ -163,7 +166,8 @@ def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool
         return (named or by_rank[3])[0], False
     if wanted is not None:
         raise UsageError(
-            f"the graph `{file.name}` pools by itself: `--pooling {wanted.value}` cannot change it"
+            f"the graph `{file.name}` pools by itself: `{wanted.value}` cannot change it",
+            hint=_NO_POOLING,
         )
     if len(by_rank[2]) == 1:
         return by_rank[2][0], True
@@ -207,21 +211,47 @@ def _dense(model: _Model) -> tuple[tuple[Dense, ...], str]:
 
 def _dimensions(model: _Model, ways: int) -> tuple[int, str]:
     """Return how long a vector is, by the last stage of the pipeline that says it."""
-    (put,) = (put for put in model.graph.outputs if put.name == model.output)
-    width = put.shape[-1] if put.shape else ""
-    dense, pipeline = model.pipeline.dense, model.pipeline
+    width, dense = _width(model), model.pipeline.dense
     if dense:
         return dense[-1].outputs, "modules.json"
-    if isinstance(width, int):
-        return width * max(1, ways), GRAPH
-    if pipeline.pooled:
-        return pipeline.pooled, pipeline.source
+    if width is not None:
+        return width[0] * max(1, ways), width[1]
+    if model.pipeline.vector is not None:
+        return model.pipeline.vector
     for key in ("hidden_size", "dim", "d_model", "n_embd"):
         if hidden := model.config.number(key):
             return hidden * max(1, ways), model.config.source
     raise ModelError(
         f"no file of the model in `{model.configs.folder}` says how long its vectors are"
     )
+
+
+def _width(model: _Model) -> tuple[int, str] | None:
+    """Return how wide the graph's output is, where that is said."""
+    (put,) = (put for put in model.graph.outputs if put.name == model.output)
+    width = put.shape[-1] if put.shape else ""
+    if isinstance(width, int):
+        return width, GRAPH
+    pipeline = model.pipeline
+    return None if model.pooled or not pipeline.width else (pipeline.width, pipeline.source)
+
+
+def _refuse_gaps(model: _Model, name: str, ways: tuple[Pooling, ...], *, chosen: bool) -> None:
+    """Refuse a layer that does not take what comes out before it.
+
+    Raises:
+        UsageError: it is the pooling that was `chosen`, which makes another width.
+        ModelError: the files of the model disagree.
+    """
+    width = _width(model)
+    before = None if width is None else width[0] * len(ways)
+    for layer in model.pipeline.dense:
+        if before not in (None, layer.inputs):
+            what = f"`{name}` cannot be run: a layer takes {layer.inputs} values, and gets {before}"
+            if chosen and layer is model.pipeline.dense[0]:
+                raise UsageError(f"{what} of the pooling `{ways[0].value}`", hint=_NO_POOLING)
+            raise ModelError(what)
+        before = layer.outputs
 
 
 def _max_tokens(model: _Model) -> tuple[int, str]:
