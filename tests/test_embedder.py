@@ -4,6 +4,8 @@ import itertools
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedcli import Options
+from embedcli.engine.batches import Limits
 from embedcli.engine.embedder import Embedder
+from embedcli.engine.session import Session
 from embedcli.errors import InputError, ModelError, UsageError, VectorError
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -141,6 +145,21 @@ def test_one_text_that_fails_does_not_take_its_mates_along(palette: Embedder) ->
     assert fine.result()[0].tokens == 3
     with pytest.raises(ModelError, match="the model failed to run"):
         failing.result()
+
+
+def test_a_graph_that_cannot_be_loaded_is_not_tried_for_every_text(palette: Embedder) -> None:
+    tried = []
+
+    def open_session(threads: int) -> Session:
+        tried.append(threads)
+        return Session(replace(palette.spec, graph=Path("none.onnx")), threads=threads)
+
+    limits = Limits(tokens=32, texts=32)
+    broken = Embedder(palette.spec, palette.tokenizer, open_session, threads=2, limits=limits)
+    texts = [" ".join(words) for words in itertools.product(("red", "green", "blue"), repeat=6)]
+    with pytest.raises(ModelError, match=r"cannot load the graph `none\.onnx`"):
+        broken.embed(texts)
+    assert len(tried) < 20
 
 
 @pytest.mark.parametrize(

@@ -145,22 +145,34 @@ class Embedder:
     def _run(self, batch: Sequence[Job]) -> None:
         """Compute the vectors of `batch` and tell its jobs; none of them waits for ever."""
         try:
-            vectors = self._vectors(batch)
+            session = self._session(batch[0])
         except Exception as error:  # a bug, too, must reach the callers
+            for job in batch:  # it would not load for one of them alone, either
+                job.done(error)
+            return
+        self._compute(session, batch)
+
+    def _session(self, job: Job) -> Session:
+        """Return the session that suits the batch of `job`."""
+        alone = job.lone and self._lanes == 1 and not self._queue.waiting_tokens
+        return self._sessions.get(alone=alone and job.kind.length >= _WIDE_TOKENS)
+
+    def _compute(self, session: Session, batch: Sequence[Job]) -> None:
+        try:
+            vectors = self._vectors(session, batch)
+        except Exception as error:  # as above
             if len(batch) == 1:
                 batch[0].done(error)
                 return
             for job in batch:  # no text fails for a mate's sake
-                self._run([job])
+                self._compute(session, [job])
             return
         for job, vector in zip(batch, vectors, strict=True):
             job.done(vector)
 
-    def _vectors(self, batch: Sequence[Job]) -> Vectors:
+    def _vectors(self, session: Session, batch: Sequence[Job]) -> Vectors:
         """Return the finished vectors (B, D) of a batch."""
         kind = batch[0].kind
-        alone = batch[0].lone and self._lanes == 1 and not self._queue.waiting_tokens
-        session = self._sessions.get(alone=alone and kind.length >= _WIDE_TOKENS)
         hidden: Hidden = session.run(np.stack([job.tokens.ids for job in batch]))
         ways = self.spec.pooling
         pooled = pooling.pool(hidden, ways, prompt=kind.prompt) if ways else hidden
