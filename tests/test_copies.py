@@ -1,5 +1,8 @@
 """An optimised copy of a graph gives the same bits, and one that is not whole is made anew."""
 
+import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from embedcli import load
 from embedcli.engine import copies
 from embedcli.engine.session import Session
+from embedcli.errors import ModelError
 from embedcli.models import cache
 from embedcli.models.reference import parse
 from embedcli.models.spec import ModelSpec
@@ -76,6 +80,18 @@ def test_an_older_copy_makes_room_for_the_new_one(tmp_path: Path) -> None:
     names = sorted(path.name for path in tmp_path.iterdir())
     assert len(names) == 2
     assert "in-the-making.1.part" in names
+
+
+def test_a_copy_that_fails_leaves_nothing_and_takes_what_others_left(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(spec_of("bert").graph.read_bytes()[:9000])
+    folder = tmp_path / "copies"
+    for name, age in (("killed.1.part", 9999), ("in-the-making.2.part", 0)):
+        (folder / name).mkdir(parents=True)
+        os.utime(folder / name, (time.time() - age,) * 2)
+    with pytest.raises(ModelError, match="cannot load the graph"):
+        states(replace(spec_of("bert"), graph=damaged), folder)
+    assert [path.name for path in folder.iterdir()] == ["in-the-making.2.part"]
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:

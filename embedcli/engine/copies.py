@@ -44,14 +44,17 @@ def is_whole(copy: Path) -> bool:
 
 
 def begin(copy: Path) -> Path:
-    """Return an empty folder in which a copy can be made.
+    """Return an empty folder in which a copy can be made; those of killed processes go.
 
     Raises:
         OSError: it cannot be written.
     """
     part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    drop(part)
     part.mkdir(parents=True)
+    for other in copy.parent.glob("*.part"):
+        if not _is_in_the_making(other):
+            drop(other)
     return part
 
 
@@ -68,8 +71,10 @@ def finish(part: Path, copy: Path) -> None:
 
 
 def _is_in_the_making(other: Path) -> bool:
-    """Say whether a process may still be writing a folder; one that was killed left it."""
-    return other.suffix == ".part" and time.time() - other.stat().st_mtime < _LONGEST
+    """Say whether a process may still be writing a folder; an old one was left by a killed one."""
+    with suppress(OSError):  # gone since it was listed
+        return other.suffix == ".part" and time.time() - other.stat().st_mtime < _LONGEST
+    return False
 
 
 def drop(copy: Path) -> None:

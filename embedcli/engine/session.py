@@ -220,8 +220,12 @@ def _open_copy(
         return _open(spec.graph, threads, providers)
     try:
         part = copying.begin(copy)
+    except OSError:
+        return _open(spec.graph, threads, providers)
+    try:
         made = _load(spec.graph, _that_writes(part, _session_options(threads)), providers)
     except Exception:  # as above
+        copying.drop(part)
         return _open(spec.graph, threads, providers)
     copying.finish(part, copy)
     return made
