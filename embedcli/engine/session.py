@@ -35,6 +35,7 @@ _LEVELS = (
     onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
 )
 
+_NO_DEVICE = "leave out --device to use the CPU"
 
 VERSION: str = onnxruntime.__version__
 
@@ -57,7 +58,7 @@ class Session:
 
         Raises:
             ModelError: the graph is missing, damaged, or of a kind that cannot be run.
-            UsageError: `device` is not there, or would leave the work to the CPU.
+            UsageError: `device` is not there, fails, or would leave the work to the CPU.
         """
         providers = _providers(device)
         self._onnx = (
@@ -98,21 +99,30 @@ class Session:
         return {name: feeder(ids) for name, feeder in self._feeders.items()}
 
     def _prove(self, graph: Path, device: str) -> None:
-        """Fail unless a profiled run shows nodes executed by `device`.
+        """Run the graph once, profiled, and see whether `device` executed any of its nodes.
 
         onnxruntime lists a provider also where it takes none of the nodes, and then computes on
         the CPU without a word.
+
+        Raises:
+            UsageError: it executed none, or failed.
         """
         with tempfile.TemporaryDirectory() as folder:
             probe = _open(graph, self.threads, _providers(device), profile=Path(folder, "probe"))
-            probe.run([self._output], self._feed(np.zeros((1, 2), dtype=np.int64)))
+            try:
+                probe.run([self._output], self._feed(np.zeros((1, 2), dtype=np.int64)))
+            except Exception as error:  # onnxruntime's, as above
+                raise UsageError(
+                    f"the device `{device}` cannot run this model: {_reason(error)}",
+                    hint=_NO_DEVICE,
+                ) from error
             events = json.loads(Path(probe.end_profiling()).read_text("utf-8"))
         ran = {event.get("args", {}).get("provider") for event in events}
         if _provider(device) not in ran:
             raise UsageError(
-                f"`--device {device}` would run this model on the CPU: "
-                "the device takes none of its operators",
-                hint="leave out --device to use the CPU",
+                f"the device `{device}` would leave this model to the CPU: "
+                "it takes none of its operators",
+                hint=_NO_DEVICE,
             )
 
 
