@@ -97,6 +97,7 @@ def test_a_raw_vector_is_longer_than_one() -> None:
         (["x", "--max-tokens", "2"], 2, "error: a limit of 2 tokens leaves no room for text: the"),
         (["--no-truncate", "x", "y " * 300], 3, "error: text 2 is too long: it has 302 tokens, th"),
         (["x", b"\xff"], 3, "error: text 2 is not UTF-8\n"),
+        (["x", "--prefix", b"\xff"], 2, "error: the prefix is not Unicode: surrogates not allowed"),
         (["x", "-m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
         (
             ["x", "-o", "/no/such/folder/v"],

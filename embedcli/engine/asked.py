@@ -9,10 +9,10 @@ def prefix(spec: ModelSpec, options: Options) -> str:
     """Return what is put before every text.
 
     Raises:
-        UsageError: the model has no prompt of that name.
+        UsageError: the model has no prompt of that name, or the literal one is not Unicode.
     """
     if options.prefix is not None:
-        return options.prefix
+        return _unicode(options.prefix)
     name = options.prompt if options.prompt is not None else spec.default_prompt
     if name is None:
         return ""
@@ -23,6 +23,15 @@ def prefix(spec: ModelSpec, options: Options) -> str:
             hint="give the words themselves with --prefix",
         )
     return spec.prompts[name]
+
+
+def _unicode(prefix: str) -> str:
+    """Return a prefix that can be sent and tokenised: half of a surrogate pair cannot."""
+    try:
+        prefix.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the prefix is not Unicode: {error.reason}") from error
+    return prefix
 
 
 def limit(spec: ModelSpec, options: Options) -> int:

@@ -69,6 +69,7 @@ class Embedder:
 
         Raises:
             UsageError: `options` asks for what the model does not have.
+            InputError: a text is not Unicode.
             TextTooLong: a text is over the limit, and `options` forbids cutting it.
             VectorError: the model gave NaN or infinity for a text.
             ModelError: the model failed to run.

@@ -91,6 +91,7 @@ class Run:
         """Tokenise `text`, and let it wait unless its like does already; `tell` hears of it.
 
         Raises:
+            InputError: it is not Unicode.
             TextTooLong: it is over the limit, and may not be cut.
         """
         tokens = self._worker.tokenizer.tokens(
