@@ -289,6 +289,14 @@ def test_what_another_program_left_half_is_fetched_whole(machine: Machine) -> No
     assert (again.out, machine.kept()) == (whole.out, NEEDED)
 
 
+def test_a_cache_that_cannot_be_written_is_told_in_a_line(machine: Machine) -> None:
+    refs = machine.home / "hf/hub/models--org--colours/refs"
+    refs.parent.mkdir(parents=True)
+    refs.touch()
+    run = machine.embed("pull", NAME, "-q")
+    assert (run.code, run.err) == (6, f"error: cannot write `{refs}`: File exists\n")
+
+
 def test_list_show_and_rm_tell_what_is_here(machine: Machine) -> None:
     machine.embed("text", "-m", NAME, "red")
     rows = [json.loads(line) for line in machine.embed("list", "--json").out.splitlines()]

@@ -169,7 +169,7 @@ def fetch(plan: Plan, report: Report) -> None:
     Raises:
         ModelError: a file arrived damaged, or the graph is not safe.
         NetworkError: the connection broke off for good.
-        OutputError: the disk has no room.
+        OutputError: the disk has no room, or cannot be written.
     """
     _check_room(plan)
     _download(plan, plan.missing, report)
@@ -270,11 +270,16 @@ def _stream(plan: Plan, file: File, part: Path, report: Report) -> None:
 
 def _note_branch(plan: Plan) -> None:
     """Note, as the hub's library does, which commit the revision stood at."""
-    revision = plan.reference.revision
-    if revision != plan.commit:
-        mark = cache.repo_folder(plan.reference) / "refs" / revision
+    revision, repo = plan.reference.revision, cache.repo_folder(plan.reference)
+    if revision == plan.commit:
+        return
+    mark, part = repo / "refs" / revision, repo / f"ref.{os.getpid()}.part"
+    try:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(plan.commit, "utf-8")
+        part.write_text(plan.commit, "utf-8")
+        part.replace(mark)
+    except OSError as error:
+        raise _of_the_system(error, plan.reference) from error
 
 
 def _file(file: "RepoSibling") -> File:
