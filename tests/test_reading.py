@@ -324,6 +324,23 @@ def test_the_vocabulary_need_not_come_last(make: Make) -> None:
     assert _read(make({"tokenizer.json": model_first})).pad_id == 3
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no such file")
+@pytest.mark.parametrize("name", ["config.json", "modules.json", "tokenizer.json"])
+def test_a_file_that_cannot_be_read_is_named(make: Make, name: str) -> None:
+    folder = make({"config.json": {}, "modules.json": []})
+    (folder / name).unlink()
+    (folder / name).symlink_to("/proc/self/mem")  # not even root may read its first byte
+    with pytest.raises(ModelError, match=rf"cannot read `.*{name}`: Input/output error"):
+        _read(folder)
+
+
+def test_json_without_end_is_damage(make: Make) -> None:
+    folder = make({})
+    (folder / "tokenizer.json").write_text('{"version": ' + "[" * 100_000)
+    with pytest.raises(ModelError, match=r"tokenizer\.json` is damaged: it is not JSON"):
+        _read(folder)
+
+
 def test_a_scalar_input_is_given_what_config_json_says(make: Make) -> None:
     adapters = {"lora_adaptations": ["retrieval.query", "retrieval.passage"]}
     folder = make({"config.json": adapters}, inputs=["input_ids", "task_id"])

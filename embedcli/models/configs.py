@@ -85,15 +85,15 @@ class Configs:
         """Read a JSON object; a file that is not there is an empty one.
 
         Raises:
-            ModelError: it is not JSON, or no object.
+            ModelError: it cannot be read, is not JSON, or no object.
         """
         path = self.path(name)
-        return self._object(path, _parse(path.read_bytes(), path)) if path else Config(name, {})
+        return self._object(path, _parse(_bytes(path), path)) if path else Config(name, {})
 
     def modules(self) -> list[Config]:
         """Read modules.json, sentence-transformers' list of what a text goes through."""
         path = self.path("modules.json")
-        entries = _parse(path.read_bytes(), path) if path else []
+        entries = _parse(_bytes(path), path) if path else []
         if not isinstance(entries, list):
             raise ModelError("`modules.json` is damaged: it should be a list")
         return [self._object(self.folder / "modules.json", entry) for entry in entries]
@@ -105,7 +105,7 @@ class Configs:
         it first, the whole file is read.
 
         Raises:
-            ModelError: it is missing, or damaged.
+            ModelError: it is missing, damaged, or cannot be read.
         """
         path = self.path("tokenizer.json")
         if path is None:
@@ -113,13 +113,12 @@ class Configs:
                 f"the model in `{self.folder}` has no tokenizer.json",
                 hint="an ONNX model needs the tokenizer that it was trained with beside it",
             )
-        with path.open("rb") as file:
-            head = file.read(_HEAD).decode(errors="ignore")
-        with suppress(ValueError, IndexError):
+        head = _bytes(path, _HEAD).decode(errors="ignore")
+        with suppress(ValueError, IndexError, RecursionError):
             values = dict(_before_model(head))
             if "added_tokens" in values:
                 return Config(path.name, values)
-        return self._object(path, _parse(path.read_bytes(), path))
+        return self._object(path, _parse(_bytes(path), path))
 
     def _object(self, path: Path, value: object) -> Config:
         name = str(path.relative_to(self.folder))
@@ -138,6 +137,15 @@ def inside(path: str) -> str:
     if ".." in parts or path.startswith("/") or "\\" in path or ":" in path:
         raise ModelError(f"`modules.json` is not safe: `{path}` leads out of the model's folder")
     return path
+
+
+def _bytes(path: Path, most: int = -1) -> bytes:
+    """Return a file's first `most` bytes; all of them for -1."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {error.strerror}") from error
 
 
 def _parse(data: bytes, path: Path) -> object:
