@@ -162,6 +162,18 @@ def test_a_graph_that_cannot_be_loaded_is_not_tried_for_every_text(palette: Embe
     assert len(tried) < 20
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse the size, not the thread")
+def test_a_thread_that_the_system_refuses_is_not_waited_for(palette: Embedder) -> None:
+    before = threading.stack_size(1 << 46)  # no address space holds as much
+    try:
+        for _ in range(palette.threads):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                palette.submit(["red"])
+    finally:
+        threading.stack_size(before)
+    assert palette.submit(["red"]).result(timeout=30)[0].tokens == 3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -124,7 +124,12 @@ class Embedder:
             if self._lanes == self.threads:
                 return
             self._lanes += 1
-        threading.Thread(target=self._lane, name="embed-lane", daemon=True).start()
+        try:
+            threading.Thread(target=self._lane, name="embed-lane", daemon=True).start()
+        except RuntimeError:  # the system has no thread to give
+            with self._lock:
+                self._lanes -= 1
+            raise
 
     def _lane(self) -> None:
         """Run batches until none waits."""
