@@ -27,7 +27,8 @@ _WIDE_TOKENS = 32
 # Loading the graph again costs as much as all cores gain on so many lone texts.
 _LONE_TEXTS = 8
 
-# A second copy of the weights, packed for runs on all cores, is made for graphs up to this size.
+# A graph up to this size may be in memory twice, packed for one core and for all; a larger one only
+# where both are pages of the same optimised copy: of 680 MB of weights, the second session took 2.
 _SMALL_GRAPH = 512_000_000  # bytes
 
 
@@ -203,16 +204,20 @@ class _Sessions:
     def get(self, *, alone: bool) -> Session:
         """Return the session that suits: all cores for a text that is `alone`, else one core.
 
-        The other one does, too, and is taken where a second would cost more than it gains: for a
-        large graph always, and for a lone text until there have been several.
+        The other one does, too, and is taken for a lone text until there have been several. Of a
+        large graph whose weights cannot be shared there is one at a time: that for one core from
+        the first company on, for which the other makes every thread wait for every other.
         """
         wanted = self._threads if alone else 1
         with self._lock:
             self._lone_texts += alone
+            other = next(iter(self._loaded.values()), None)
             if wanted not in self._loaded:
-                second = self._small and (not alone or self._lone_texts > _LONE_TEXTS)
-                if self._loaded and not second:
-                    return next(iter(self._loaded.values()))
+                affordable = self._small or other is None or other.shares_weights
+                if other and alone and not (affordable and self._lone_texts > _LONE_TEXTS):
+                    return other
+                if not affordable:
+                    self._loaded.clear()
                 self._loaded[wanted] = self._open(wanted)
             return self._loaded[wanted]
 

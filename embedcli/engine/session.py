@@ -61,11 +61,13 @@ class Session:
             UsageError: `device` is not there, fails, or would leave the work to the CPU.
         """
         providers = _providers(device)
-        self._onnx = (
-            _open(spec.graph, threads, providers)
-            if copies is None
-            else _open_copy(spec, threads, providers, copies)
-        )
+        if copies is None:
+            self._onnx, self.shares_weights = _open(spec.graph, threads, providers), False
+        else:
+            copy = copies / copying.name(spec, runtime=VERSION, provider=providers[0])
+            self._onnx = _open_copy(spec, threads, providers, copy)
+            # Another session of the graph would take little memory of its own.
+            self.shares_weights = copying.is_whole(copy)
         self.threads = threads
         self._output = spec.output
         self._feeders = {put.name: _feeder(put, spec) for put in self._onnx.get_inputs()}
@@ -213,13 +215,12 @@ def _open(
 
 
 def _open_copy(
-    spec: ModelSpec, threads: int, providers: Sequence[str], copies: Path
+    spec: ModelSpec, threads: int, providers: Sequence[str], copy: Path
 ) -> onnxruntime.InferenceSession:
-    """Load the optimised copy of a graph; without a whole one, make it in passing.
+    """Load `copy`, the optimised copy of a graph; where it is not whole, make it in passing.
 
     Whatever goes wrong with a copy, the graph itself is loaded, and nothing said.
     """
-    copy = copies / copying.name(spec, runtime=VERSION, provider=providers[0])
     if copying.is_whole(copy):
         options = _session_options(threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
