@@ -50,13 +50,13 @@ def test_a_text_alone_has_the_same_bits_in_any_company(
     assert alone.tobytes() == together.tobytes() == streamed.tobytes()
 
 
-def test_a_limit_may_exceed_the_models_own_up_to_what_its_graph_takes(minilm: Embedder) -> None:
-    text = "word " * 600
-    counts = [
-        minilm.submit([text], Options(max_tokens=limit)).result()[0].tokens
-        for limit in (None, 300, 9999)
-    ]
-    assert counts == [256, 300, 512]
+@pytest.mark.parametrize(("raises", "most"), [(False, 256), (True, 512)])
+def test_a_limit_only_lowers_the_models_own_unless_it_says_that_it_raises_it(
+    minilm: Embedder, raises: bool, most: int
+) -> None:
+    asked = [Options(max_tokens=n, raises_limit=raises) for n in (None, 100, 300, 9999)]
+    counts = [minilm.submit(["word " * 600], options).result()[0].tokens for options in asked]
+    assert counts == [256, 100, min(300, most), most]
 
 
 @pytest.mark.parametrize("words", [1, 40, 200])

@@ -44,7 +44,8 @@ def limit(spec: ModelSpec, options: Options) -> int:
         return spec.max_tokens
     if options.max_tokens < 1:
         raise UsageError(f"a limit of {options.max_tokens} tokens is not possible: the least is 1")
-    return min(options.max_tokens, spec.context or spec.max_tokens)
+    most = spec.context if options.raises_limit else None
+    return min(options.max_tokens, most or spec.max_tokens)
 
 
 def dimensions(spec: ModelSpec, options: Options) -> int | None:
