@@ -1,7 +1,5 @@
 """A name becomes an `Embedder`: the one place that joins models and engine."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +31,7 @@ def load(
     threads: int | None = None,
     device: str = "cpu",
     offline: bool = False,
-    show: Callable[[store.Plan], AbstractContextManager[store.Report]] = store.silently,
+    show: store.Show = store.silently,
 ) -> Embedder:
     """Return the model `model`, ready to run on `threads` cores: by default all that are allowed.
 

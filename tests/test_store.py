@@ -1,5 +1,6 @@
 """Models come from the hub whole and checked, or not at all, and every failure says what to do."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from embedcli.models.catalog import CATALOG
 from embedcli.models.reference import parse
 from tests.conftest import Finished, embed
 from tests.hub import COMMIT, Hub, Repo, serve
+from tests.server.conftest import serving
 
 NAME = "org/colours"
 GRAPH, WEIGHTS, ODD = "onnx/model.onnx", "onnx/model.onnx_data", "onnx/Constant_7_attr__value"
@@ -97,9 +99,24 @@ NEEDED = {
 def test_a_first_use_fetches_what_is_needed_and_says_so_before(machine: Machine) -> None:
     run = machine.embed("text", "-m", NAME, "red")
     assert (run.code, json.loads(run.out)["embedding"]) == (0, [0.57735026] * 3)
-    assert run.err == "fetching org/colours: 50.2 KB from org/colours (onnx/model.onnx)\n"
+    assert run.err.splitlines() == [
+        "fetching org/colours: 50.2 KB from org/colours (onnx/model.onnx)",
+        "fetching org/colours: 4.8 KB from org/colours (onnx/model.onnx)",  # as the graph tells
+    ]
     assert machine.kept() == NEEDED
     assert sorted(machine.hub.sent()) == sorted(NEEDED)
+
+
+def test_a_server_that_pulls_tells_how_far_it_has_come(machine: Machine) -> None:
+    with serving(env=machine.env()) as server:
+        connection = http.client.HTTPConnection(server.host, server.port)
+        connection.request("POST", "/api/pull", json.dumps({"model": NAME}))
+        steps = [json.loads(line) for line in connection.getresponse().read().splitlines()]
+        connection.close()
+    assert steps[-1] == {"status": "success"}
+    sizes = {name: len(machine.repo.files[name]) for name in NEEDED}
+    totals = {step["total"] for step in steps if "total" in step}
+    assert totals == {sum(sizes.values()) - sizes[ODD], sizes[ODD]}
 
 
 def test_a_model_that_is_here_asks_nobody(machine: Machine) -> None:
@@ -335,5 +352,19 @@ def test_a_full_disk_is_found_out_before_anything_is_fetched(
     sizes = {name: store.File(name, 10**18, "") for name in (GRAPH, "tokenizer.json")}
     plan = store.Plan(parse(NAME), COMMIT, GRAPH, sizes, tuple(sizes))
     with pytest.raises(OutputError, match="the disk has no room for `org/colours`"):
-        store.fetch(plan, lambda _: None)
+        store.fetch(plan)
+    assert machine.hub.asked == []
+
+
+def test_weights_that_no_name_gives_away_need_room_too(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.embed("pull", NAME).code == 0
+    machine.hub.asked.clear()
+    monkeypatch.setenv("HF_HOME", str(machine.home / "hf"))
+    sizes = {name: store.File(name, 10**18, "0" * 40) for name in NEEDED}
+    plan = store.Plan(parse(NAME), COMMIT, GRAPH, sizes, tuple(NEEDED - {ODD}))
+    (plan.folder / ODD).unlink()
+    with pytest.raises(OutputError, match="the disk has no room for `org/colours`"):
+        store.fetch(plan)
     assert machine.hub.asked == []

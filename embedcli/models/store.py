@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,6 +73,7 @@ class Plan:
 
 
 Report = Callable[[int], None]  # is told how many bytes of a plan have come, from 0 to its size
+Show = Callable[[Plan], AbstractContextManager[Report]]  # is told what comes, while it comes
 
 
 def is_offline() -> bool:
@@ -98,7 +99,7 @@ def obtain(
     reference: Reference,
     *,
     offline: bool = False,
-    show: Callable[[Plan], AbstractContextManager[Report]] = silently,
+    show: Show = silently,
 ) -> Found:
     """Return a model on this machine, fetched first if it is not there; `show` is told of that.
 
@@ -112,8 +113,7 @@ def obtain(
     if offline:
         raise absent(reference)
     wanted = plan(reference)
-    with show(wanted) as report:
-        fetch(wanted, report)
+    fetch(wanted, show)
     return Found(reference, wanted.folder, wanted.graph, wanted.commit)
 
 
@@ -163,21 +163,30 @@ def plan(reference: Reference) -> Plan:
     return Plan(reference, info.sha, chosen, repo, (*configs, chosen, *weights))
 
 
-def fetch(plan: Plan, report: Report) -> None:
-    """Fetch what a plan lacks; `report` is told of the bytes as they come.
+def fetch(plan: Plan, show: Show = silently) -> None:
+    """Fetch what a plan lacks.
+
+    `show` is told of it, and once more where the graph, once it is here, asks for weights that no
+    name gave away.
 
     Raises:
         ModelError: a file arrived damaged, or the graph is not safe.
         NetworkError: the connection broke off for good.
         OutputError: the disk has no room, or cannot be written.
     """
-    _check_room(plan)
-    _download(plan, plan.missing, report)
-    names = _all_needed(plan)
-    _download(plan, replace(plan, needed=names).missing, lambda _: None)
+    _fetch_missing(plan, show)
+    whole = replace(plan, needed=_all_needed(plan))
+    _fetch_missing(whole, show)
     _note_branch(plan)
     folder = cache.own_folder(plan.reference)
-    receipts.add(folder, plan.commit, plan.repo.keys(), plan.graph, names)
+    receipts.add(folder, plan.commit, plan.repo.keys(), plan.graph, whole.needed)
+
+
+def _fetch_missing(plan: Plan, show: Show) -> None:
+    if plan.missing:
+        _check_room(plan)
+        with show(plan) as report:
+            _download(plan, report)
 
 
 def _all_needed(plan: Plan) -> tuple[str, ...]:
@@ -208,9 +217,9 @@ def _check_room(plan: Plan) -> None:
         )
 
 
-def _download(plan: Plan, files: Sequence[File], report: Report) -> None:
+def _download(plan: Plan, report: Report) -> None:
     before = 0
-    for file in files:
+    for file in plan.missing:
         blob = Blob(cache.repo_folder(plan.reference), file.digest)
         try:
             with blob.locked():
