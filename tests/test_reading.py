@@ -17,14 +17,6 @@ Make = Callable[..., Path]
 
 HIDDEN: Outputs = {"last_hidden_state": ("batch", "sequence", 16)}
 POOLED: Outputs = {**HIDDEN, "sentence_embedding": ("batch", 8)}
-TOKENIZER: dict[str, object] = {
-    "version": "1.0",
-    "truncation": {"max_length": 128},
-    "padding": None,
-    "added_tokens": [{"id": 5, "content": "<pad>"}, {"id": 7, "content": "</s>"}],
-    "normalizer": None,
-    "model": {"vocab": {}},
-}
 OLD = "sentence_transformers.models."
 NEW = "sentence_transformers.base.modules."
 
@@ -50,7 +42,7 @@ def make(tmp_path: Path) -> Make:
         inputs: Sequence[str] = ("input_ids", "attention_mask"),
         operator: str = "Cast",
     ) -> Path:
-        for name, value in {"tokenizer.json": TOKENIZER, **files}.items():
+        for name, value in {"tokenizer.json": {}, **files}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(value))
@@ -296,36 +288,14 @@ def test_files_beside_the_graph_serve_where_the_root_has_none(make: Make) -> Non
     assert (spec.max_tokens, spec.sources["max_tokens"]) == (77, "onnx/config.json")
 
 
-@pytest.mark.parametrize(
-    ("files", "pad"),
-    [
-        ({"tokenizer.json": TOKENIZER | {"padding": {"pad_id": 3}}}, 3),
-        ({"tokenizer_config.json": {"pad_token": {"content": "<pad>"}}}, 5),
-        ({"special_tokens_map.json": {"pad_token": "<pad>"}}, 5),
-        ({"config.json": {"pad_token_id": 9, "eos_token_id": 2}}, 9),
-        ({"config.json": {"eos_token_id": 2}}, 2),
-        ({}, 0),
-    ],
-)
-def test_the_pad_id_is_found_wherever_it_is_said(
-    make: Make, files: dict[str, object], pad: int
-) -> None:
-    assert _read(make(files)).pad_id == pad
-
-
 def test_a_token_that_must_end_every_text_is_noted(make: Make) -> None:
     said = {"add_eos_token": True, "eos_token": {"content": "</s>"}}
     assert _read(make({"tokenizer_config.json": said})).eos == "</s>"
     assert _read(make({"tokenizer_config.json": said | {"add_eos_token": False}})).eos is None
 
 
-def test_the_vocabulary_need_not_come_last(make: Make) -> None:
-    model_first = {"model": {"vocab": {}}, "padding": {"pad_id": 3}}
-    assert _read(make({"tokenizer.json": model_first})).pad_id == 3
-
-
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no such file")
-@pytest.mark.parametrize("name", ["config.json", "modules.json", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["config.json", "modules.json"])
 def test_a_file_that_cannot_be_read_is_named(make: Make, name: str) -> None:
     folder = make({"config.json": {}, "modules.json": []})
     (folder / name).unlink()
@@ -336,8 +306,8 @@ def test_a_file_that_cannot_be_read_is_named(make: Make, name: str) -> None:
 
 def test_json_without_end_is_damage(make: Make) -> None:
     folder = make({})
-    (folder / "tokenizer.json").write_text('{"version": ' + "[" * 100_000)
-    with pytest.raises(ModelError, match=r"tokenizer\.json` is damaged: it is not JSON"):
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=r"config\.json` is damaged: it is not JSON"):
         _read(folder)
 
 

@@ -66,7 +66,6 @@ def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
         "normalize": spec.normalize,
         "prompts": dict(spec.prompts),
         "default_prompt": spec.default_prompt,
-        "pad_id": spec.pad_id,
         "eos": spec.eos,
         "lowercase": spec.lowercase,
         "scalars": dict(spec.scalars),

@@ -51,7 +51,7 @@ class _Model:
     known: Known
     config: Config  # config.json: the architecture
     tokens: Config  # tokenizer_config.json
-    tokenizer: Config  # tokenizer.json without its vocabulary
+    tokenizer: Path  # tokenizer.json
 
 
 def read(
@@ -111,13 +111,11 @@ def _spec(
     sources = _Sources()
     ways = sources.keep("pooling", ((), GRAPH) if model.pooled else _pooling(model, pooling))
     _refuse_gaps(model, name, ways, chosen=pooling is not None)
-    tokenizer = model.configs.path("tokenizer.json")
-    assert tokenizer is not None, "its head has been read"
     return ModelSpec(
         name=name,
         folder=folder,
         graph=file,
-        tokenizer=tokenizer,
+        tokenizer=model.tokenizer,
         revision=revision,
         weights=weights,
         size=sum(path.stat().st_size for path in (file, *weights)),
@@ -127,7 +125,6 @@ def _spec(
         dimensions=sources.keep("dimensions", _dimensions(model, len(ways))),
         max_tokens=sources.keep("max_tokens", _max_tokens(model)),
         context=_positions(model.config),
-        pad_id=sources.keep("pad_id", _pad_id(model)),
         lowercase=sources.keep("lowercase", _lowercase(model)),
         include_prompt=sources.keep("include_prompt", _include_prompt(model)),
         normalize=sources.keep("normalize", _normalize(model)),
@@ -287,26 +284,6 @@ def _positions(config: Config) -> int | None:
             offset = 1 + (1 if pad is None else pad) if config.text("model_type") in _OFFSET else 0
             return positions - offset
     return None
-
-
-def _pad_id(model: _Model) -> tuple[int, str]:
-    padding = model.tokenizer.values.get("padding")
-    if isinstance(padding, dict) and isinstance(padding.get("pad_id"), int):
-        return padding["pad_id"], model.tokenizer.source
-    ids = _special_ids(model.tokenizer)
-    for config in (model.tokens, model.configs.read("special_tokens_map.json")):
-        if (token := config.token("pad_token")) in ids:
-            return ids[token], config.source
-    for key in ("pad_token_id", "eos_token_id"):
-        if isinstance(model.config.values.get(key), int):
-            return model.config.number(key) or 0, model.config.source
-    return 0, GUESS
-
-
-def _special_ids(tokenizer: Config) -> dict[str | None, int]:
-    added = tokenizer.values.get("added_tokens")
-    tokens = [Config(tokenizer.source, token) for token in added] if isinstance(added, list) else []
-    return {token.text("content"): token.number("id") or 0 for token in tokens}
 
 
 def _lowercase(model: _Model) -> tuple[bool, str]:
