@@ -69,11 +69,11 @@ class Embedder:
         """Embed `texts`; row i of (N, D) float32 is the vector of `texts[i]`.
 
         Raises:
-            UsageError: `options` asks for what the model does not have.
+            UsageError: `options` asks for what the model does not have, or the device fails.
             InputError: a text is not Unicode.
             TextTooLong: a text is over the limit, and `options` forbids cutting it.
             VectorError: the model gave NaN or infinity for a text.
-            ModelError: the model failed to run.
+            ModelError: the model cannot be loaded, or failed to run.
         """
         future = self.submit(texts, options)
         try:
@@ -100,7 +100,12 @@ class Embedder:
         return in_order(Run(self, options, lone=False), texts)
 
     def load(self) -> None:
-        """Load the weights now, rather than with the first text."""
+        """Load the weights now, rather than with the first text.
+
+        Raises:
+            ModelError: the graph is damaged, or of a kind that cannot be run.
+            UsageError: the device is not there, fails, or would leave the work to the CPU.
+        """
         self._sessions.get(alone=False)
 
     def close(self) -> None:

@@ -129,7 +129,7 @@ class Session:
 
 
 def _feeder(put: onnxruntime.NodeArg, spec: ModelSpec) -> Callable[[Ids], Fed]:
-    """Return what makes an input of the ids: whatever the graph lists, and nothing by its name.
+    """Return what makes an input of the ids, by the name, type and shape that the graph lists.
 
     Raises:
         ModelError: the graph asks for what is not known here.
