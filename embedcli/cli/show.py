@@ -22,9 +22,8 @@ def show(
     """Show what is known of a model on this machine, and which file says it."""
     from embedcli.load import pooling_named
     from embedcli.models import cache, hashes
-    from embedcli.models.reference import parse
 
-    found = cache.find(parse(model, onnx_file=onnx_file), guess=True)
+    found = cache.find(cache.meant(model, onnx_file=onnx_file), guess=True)
     if found is None:
         raise ModelNotFound(
             f"model '{model}' not found: it is not on this machine", hint=f"embed pull {model}"

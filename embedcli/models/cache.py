@@ -16,7 +16,7 @@ from embedcli import places
 from embedcli.errors import ModelError, ModelNotFound
 from embedcli.models import layout, reading, receipts
 from embedcli.models.catalog import KNOWN
-from embedcli.models.reference import Reference
+from embedcli.models.reference import Reference, parse
 from embedcli.models.spec import ModelSpec, Pooling
 
 _BUNDLED: Final = Path(__file__).parent / "bundled" / "all-minilm"
@@ -35,6 +35,21 @@ class Found:
     def graph(self) -> Path:
         """Where the graph lies. Never resolved: its weights lie beside the link."""
         return self.folder / self.file
+
+
+def meant(typed: str, *, onnx_file: str | None = None) -> Reference:
+    """Return what `typed` means, as `reference.parse` does.
+
+    Raises what that does; where it means nothing but there is a folder of that name, the hint
+    tells how that is written.
+    """
+    try:
+        return parse(typed, onnx_file=onnx_file)
+    except ModelNotFound as error:
+        with suppress(OSError, ValueError):  # no name of a file, perhaps
+            if typed and Path(typed).is_dir():
+                error.hint = f"for the folder of that name, write ./{typed}"
+        raise
 
 
 def find(reference: Reference, *, guess: bool = False) -> Found | None:
