@@ -12,13 +12,13 @@ are pages of a file, which processes share and the system can drop.
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from embedcli.engine import processor
 from embedcli.models.spec import ModelSpec
 
 GRAPH: Final = "model.onnx"
@@ -30,7 +30,7 @@ _HASHED: Final = 16_000_000  # bytes; a larger file is known by its size and tim
 
 def name(spec: ModelSpec, *, runtime: str, provider: str) -> str:
     """Return a name that changes with the graph, its weights, the runtime and the processor."""
-    parts = [runtime, provider, _processor(), *(_identity(file) for file in spec.files)]
+    parts = [runtime, provider, processor.features(), *(_identity(file) for file in spec.files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -104,12 +104,3 @@ def _identity(file: Path) -> str:
     if about.st_size <= _HASHED:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     return f"{file.resolve()} {about.st_size} {about.st_mtime_ns}"
-
-
-def _processor() -> str:
-    """Return what the kernels' choice depends on: the processor's features."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith(("flags", "Features")):
-                return line
-    return f"{platform.machine()} {platform.processor()}"
