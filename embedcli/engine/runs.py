@@ -41,6 +41,7 @@ class Worker(Protocol):
 class Slot:
     """Where a text's result will be."""
 
+    key: bytes  # equal for texts that are the same to the model
     tokens: Tokens
     index: int
     tell: Callable[[Embedded | Exception], None]
@@ -106,7 +107,7 @@ class Run:
         with self._sharing:
             slot = self._slots.get(key)
             if slot is None:
-                slot = self._slots[key] = Slot(tokens, index, tell)
+                slot = self._slots[key] = Slot(key, tokens, index, tell)
                 self._put(slot)
             slot.uses += 1
         return slot
@@ -116,7 +117,7 @@ class Run:
         with self._sharing:
             slot.uses -= 1
             if not slot.uses:
-                del self._slots[slot.tokens.ids.tobytes() + bytes([slot.tokens.truncated])]
+                del self._slots[slot.key]
 
     def cancel(self) -> None:
         """Drop what no core has taken yet."""
