@@ -1,7 +1,7 @@
 """What travels between the rooms: frozen values, and the names of the arrays."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ class Options:
     truncate: bool = True  # False: a text over the limit is an error
     normalize: bool = True  # scale to unit length
     raises_limit: bool = False  # `max_tokens` may be higher, too: up to what the graph takes
+
+
+DEFAULTS: Final = Options()
 
 
 @dataclass(frozen=True, slots=True)

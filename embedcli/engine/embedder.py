@@ -19,7 +19,7 @@ from embedcli.engine.runs import Run, gather, in_order
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.models.spec import ModelSpec
-from embedcli.records import Embedded, Hidden, Options, Vectors
+from embedcli.records import DEFAULTS, Embedded, Hidden, Options, Vectors
 
 # A lone text of this many tokens gains from having all cores to itself; a shorter one loses.
 _WIDE_TOKENS = 32
@@ -30,9 +30,6 @@ _LONE_TEXTS = 8
 # A graph up to this size may be in memory twice, packed for one core and for all; a larger one only
 # where both are pages of the same optimised copy: of 680 MB of weights, the second session took 2.
 _SMALL_GRAPH = 512_000_000  # bytes
-
-
-DEFAULTS = Options()
 
 
 class Embedder:
