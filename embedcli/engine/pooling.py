@@ -18,7 +18,7 @@ def mean(hidden: Hidden) -> Vectors:
     return pooled
 
 
-def first(hidden: Hidden) -> Vectors:
+def cls(hidden: Hidden) -> Vectors:
     """Take the first token, BERT's `[CLS]`."""
     return hidden[:, 0]
 
@@ -28,7 +28,7 @@ def last(hidden: Hidden) -> Vectors:
     return hidden[:, -1]
 
 
-def most(hidden: Hidden) -> Vectors:
+def maximum(hidden: Hidden) -> Vectors:
     """Take the largest value over the tokens, in each dimension."""
     pooled: Vectors = hidden.max(axis=1)
     return pooled
@@ -52,9 +52,9 @@ def weighted_mean(hidden: Hidden, before: int = 0) -> Vectors:
 
 POOLERS: dict[Pooling, Callable[[Hidden], Vectors]] = {
     Pooling.MEAN: mean,
-    Pooling.CLS: first,
+    Pooling.CLS: cls,
     Pooling.LAST: last,
-    Pooling.MAX: most,
+    Pooling.MAX: maximum,
     Pooling.MEAN_SQRT: mean_sqrt,
     Pooling.WEIGHTED_MEAN: weighted_mean,
 }
