@@ -56,7 +56,7 @@ def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
         "dimensions": spec.dimensions,
         "max_tokens": spec.max_tokens,
         "output": spec.output,
-        "pooling": [way.value for way in spec.pooling],
+        "pooling": [pooling.value for pooling in spec.pooling],
         "include_prompt": spec.include_prompt,
         "dense": [
             {"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation.value}

@@ -183,8 +183,8 @@ class Embedder:
         """Return the finished vectors (B, D) of a batch."""
         kind = batch[0].kind
         hidden: Hidden = session.run(np.stack([job.tokens.ids for job in batch]))
-        ways = self.spec.pooling
-        pooled = pooling.pool(hidden, ways, prompt=kind.prompt) if ways else hidden
+        poolings = self.spec.pooling
+        pooled = pooling.pool(hidden, poolings, prompt=kind.prompt) if poolings else hidden
         for layer in self._dense:
             pooled = layer(pooled)
         return pooling.finish(pooled, dimensions=kind.dimensions, normalize=kind.normalize)

@@ -60,15 +60,15 @@ POOLERS: dict[Pooling, Callable[[Hidden], Vectors]] = {
 }
 
 
-def pool(hidden: Hidden, ways: Sequence[Pooling], *, prompt: int = 0) -> Vectors:
-    """Pool hidden states (B, T, D) in `ways`: (B, D), or wider if they are several.
+def pool(hidden: Hidden, poolings: Sequence[Pooling], *, prompt: int = 0) -> Vectors:
+    """Pool hidden states (B, T, D) by `poolings`: (B, D), or wider if they are several.
 
     The first `prompt` tokens are left out.
     """
     kept = hidden[:, prompt:]
     rows = [
-        weighted_mean(kept, prompt) if way is Pooling.WEIGHTED_MEAN else POOLERS[way](kept)
-        for way in ways
+        weighted_mean(kept, prompt) if each is Pooling.WEIGHTED_MEAN else POOLERS[each](kept)
+        for each in poolings
     ]
     return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
 

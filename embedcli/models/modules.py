@@ -123,7 +123,7 @@ def _with_module(pipeline: Pipeline, configs: Configs, kind: str, path: str) -> 
 def _with_pooling(pipeline: Pipeline, config: Config) -> Pipeline:
     if not config:
         return pipeline
-    return replace(_with_width(pipeline, config), pooling=_ways(config))
+    return replace(_with_width(pipeline, config), pooling=_poolings(config))
 
 
 def _with_width(pipeline: Pipeline, config: Config) -> Pipeline:
@@ -136,7 +136,7 @@ def _with_width(pipeline: Pipeline, config: Config) -> Pipeline:
     )
 
 
-def _ways(config: Config) -> tuple[Pooling, ...]:
+def _poolings(config: Config) -> tuple[Pooling, ...]:
     """Return the poolings of a config, in the order of their concatenation."""
     told, known = _told(config), _OLD_POOLINGS | _NEW_POOLINGS
     if not told or not known.keys() >= set(told):

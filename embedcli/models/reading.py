@@ -109,8 +109,8 @@ def _spec(
 ) -> ModelSpec:
     weights = _weights(model.graph, file)
     sources = _Sources()
-    ways = sources.keep("pooling", ((), GRAPH) if model.pooled else _pooling(model, pooling))
-    _refuse_gaps(model, name, ways, chosen=pooling is not None)
+    poolings = sources.keep("pooling", ((), GRAPH) if model.pooled else _pooling(model, pooling))
+    _refuse_gaps(model, name, poolings, chosen=pooling is not None)
     return ModelSpec(
         name=name,
         folder=folder,
@@ -120,9 +120,9 @@ def _spec(
         weights=weights,
         size=sum(path.stat().st_size for path in (file, *weights)),
         output=sources.keep("output", (model.output, GRAPH)),
-        pooling=ways,
+        pooling=poolings,
         dense=sources.keep("dense", _dense(model)),
-        dimensions=sources.keep("dimensions", _dimensions(model, len(ways))),
+        dimensions=sources.keep("dimensions", _dimensions(model, len(poolings))),
         max_tokens=sources.keep("max_tokens", _max_tokens(model)),
         context=_positions(model.config),
         lowercase=sources.keep("lowercase", _lowercase(model)),
@@ -136,7 +136,7 @@ def _spec(
         batch_invariant=sources.keep("batch_invariant", _batch_invariant(model)),
         sources=sources.of,
         note=model.known.note,
-        warnings=_warnings(name, ways, sources.of["pooling"]),
+        warnings=_warnings(name, poolings, sources.of["pooling"]),
     )
 
 
@@ -193,10 +193,10 @@ def _is_decoder(model: _Model) -> bool:
     return takes_past or causal or kind.startswith(_DECODERS)
 
 
-def _warnings(name: str, ways: tuple[Pooling, ...], source: str) -> tuple[str, ...]:
+def _warnings(name: str, poolings: tuple[Pooling, ...], source: str) -> tuple[str, ...]:
     if source != GUESS:
         return ()
-    guessed = f"no file of `{name}` says how its tokens are pooled: taking `{ways[0].value}`"
+    guessed = f"no file of `{name}` says how its tokens are pooled: taking `{poolings[0].value}`"
     return (f"{guessed} (--pooling changes it)",)
 
 
@@ -206,18 +206,18 @@ def _dense(model: _Model) -> tuple[tuple[Dense, ...], str]:
     return model.pipeline.dense, GUESS if model.pipeline.normalize is None else "modules.json"
 
 
-def _dimensions(model: _Model, ways: int) -> tuple[int, str]:
+def _dimensions(model: _Model, poolings: int) -> tuple[int, str]:
     """Return how long a vector is, by the last stage of the pipeline that says it."""
     width, dense = _width(model), model.pipeline.dense
     if dense:
         return dense[-1].outputs, "modules.json"
     if width is not None:
-        return width[0] * max(1, ways), width[1]
+        return width[0] * max(1, poolings), width[1]
     if model.pipeline.vector is not None:
         return model.pipeline.vector
     for key in ("hidden_size", "dim", "d_model", "n_embd"):
         if hidden := model.config.number(key):
-            return hidden * max(1, ways), model.config.source
+            return hidden * max(1, poolings), model.config.source
     raise ModelError(
         f"no file of the model in `{model.configs.folder}` says how long its vectors are"
     )
@@ -233,7 +233,7 @@ def _width(model: _Model) -> tuple[int, str] | None:
     return None if model.pooled or not pipeline.width else (pipeline.width, pipeline.source)
 
 
-def _refuse_gaps(model: _Model, name: str, ways: tuple[Pooling, ...], *, chosen: bool) -> None:
+def _refuse_gaps(model: _Model, name: str, poolings: tuple[Pooling, ...], *, chosen: bool) -> None:
     """Refuse a layer that does not take what comes out before it.
 
     Raises:
@@ -241,12 +241,12 @@ def _refuse_gaps(model: _Model, name: str, ways: tuple[Pooling, ...], *, chosen:
         ModelError: the files of the model disagree.
     """
     width = _width(model)
-    before = None if width is None else width[0] * len(ways)
+    before = None if width is None else width[0] * len(poolings)
     for layer in model.pipeline.dense:
         if before not in (None, layer.inputs):
             what = f"`{name}` cannot be run: a layer takes {layer.inputs} values, and gets {before}"
             if chosen and layer is model.pipeline.dense[0]:
-                raise UsageError(f"{what} of the pooling `{ways[0].value}`", hint=_NO_POOLING)
+                raise UsageError(f"{what} of the pooling `{poolings[0].value}`", hint=_NO_POOLING)
             raise ModelError(what)
         before = layer.outputs
 
