@@ -70,7 +70,9 @@ class Session:
             self.shares_weights = copying.is_whole(copy)
         self.threads = threads
         self._output = spec.output
-        self._feeders = {put.name: _feeder(put, spec) for put in self._onnx.get_inputs()}
+        self._feeders = {
+            argument.name: _feeder(argument, spec) for argument in self._onnx.get_inputs()
+        }
         if len(providers) > 1:
             self._prove(spec.graph, device)
 
@@ -128,24 +130,26 @@ class Session:
             )
 
 
-def _feeder(put: onnxruntime.NodeArg, spec: ModelSpec) -> Callable[[Ids], Fed]:
+def _feeder(argument: onnxruntime.NodeArg, spec: ModelSpec) -> Callable[[Ids], Fed]:
     """Return what makes an input of the ids, by the name, type and shape that the graph lists.
 
     Raises:
         ModelError: the graph asks for what is not known here.
     """
-    dtype = _TYPES.get(put.type)
+    dtype = _TYPES.get(argument.type)
     if dtype is not None:
-        if put.name in _FEEDERS:
-            make = _FEEDERS[put.name]
+        if argument.name in _FEEDERS:
+            make = _FEEDERS[argument.name]
             return lambda ids: make(ids).astype(dtype, copy=False)
-        if put.name in spec.scalars:
-            value: Fed = np.full([1] * len(put.shape), spec.scalars[put.name], dtype)
+        if argument.name in spec.scalars:
+            value: Fed = np.full([1] * len(argument.shape), spec.scalars[argument.name], dtype)
             return lambda _: value
-        if put.name.startswith("past_key_values.") and len(put.shape) == 4:
-            heads, size = _past(put, spec)
+        if argument.name.startswith("past_key_values.") and len(argument.shape) == 4:
+            heads, size = _past(argument, spec)
             return lambda ids: np.zeros((len(ids), heads, 0, size), dtype)
-    raise ModelError(f"the graph asks for `{put.name}` ({put.type}), which is not known here")
+    raise ModelError(
+        f"the graph asks for `{argument.name}` ({argument.type}), which is not known here"
+    )
 
 
 _FEEDERS: dict[str, Callable[[Ids], Fed]] = {
@@ -156,13 +160,13 @@ _FEEDERS: dict[str, Callable[[Ids], Fed]] = {
 }
 
 
-def _past(put: onnxruntime.NodeArg, spec: ModelSpec) -> tuple[int, int]:
+def _past(argument: onnxruntime.NodeArg, spec: ModelSpec) -> tuple[int, int]:
     """Return heads and size of keys and values: (batch, heads, past, size), with no past."""
-    _, heads, _, size = put.shape
+    _, heads, _, size = argument.shape
     told = spec.past or (heads, size)
     sizes = tuple(a if isinstance(a, int) else b for a, b in zip((heads, size), told, strict=True))
     if not all(isinstance(size, int) for size in sizes):
-        raise ModelError(f"no file says how wide `{put.name}` is, which the graph asks for")
+        raise ModelError(f"no file says how wide `{argument.name}` is, which the graph asks for")
     return sizes[0], sizes[1]
 
 

@@ -154,7 +154,7 @@ def _weights(graph: Graph, file: Path) -> tuple[Path, ...]:
 
 def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool]:
     """Return the output to ask for, by name, and whether its vectors are pooled already."""
-    ranks = {put.name: put.rank for put in graph.outputs if put.name not in _NEVER}
+    ranks = {value.name: value.rank for value in graph.outputs if value.name not in _NEVER}
     if wanted is None and ranks.get(_POOLED, 3) != 3:
         return _POOLED, True
     named = [name for name in _HIDDEN if name in ranks]
@@ -168,7 +168,7 @@ def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool
         )
     if len(by_rank[2]) == 1:
         return by_rank[2][0], True
-    names = ", ".join(put.name for put in graph.outputs)
+    names = ", ".join(value.name for value in graph.outputs)
     raise ModelError(
         f"the graph `{file.name}` gives nothing that a text's vector is made of: {names}"
     )
@@ -186,7 +186,7 @@ def _pooling(model: _Model, wanted: Pooling | None) -> tuple[tuple[Pooling, ...]
 
 def _is_decoder(model: _Model) -> bool:
     """Say whether each token sees only those before it, so that the last one sees the text."""
-    takes_past = any(put.name.startswith("past_key_values") for put in model.graph.inputs)
+    takes_past = any(value.name.startswith("past_key_values") for value in model.graph.inputs)
     kind = model.config.text("model_type") or ""
     made = model.config.values.get("architectures")
     causal = isinstance(made, list) and any(str(name).endswith("ForCausalLM") for name in made)
@@ -225,8 +225,8 @@ def _dimensions(model: _Model, poolings: int) -> tuple[int, str]:
 
 def _width(model: _Model) -> tuple[int, str] | None:
     """Return how wide the graph's output is, where that is said."""
-    (put,) = (put for put in model.graph.outputs if put.name == model.output)
-    width = put.shape[-1] if put.shape else ""
+    (output,) = (value for value in model.graph.outputs if value.name == model.output)
+    width = output.shape[-1] if output.shape else ""
     if isinstance(width, int):
         return width, GRAPH
     pipeline = model.pipeline
@@ -336,7 +336,7 @@ def _scalars(model: _Model) -> tuple[Mapping[str, int], str]:
     Those models number their adapters by `lora_adaptations` in config.json; texts are taken for
     passages, which is what the model's own users do where nothing else is said.
     """
-    names = [put.name for put in model.graph.inputs if put.rank in (0, 1)]
+    names = [value.name for value in model.graph.inputs if value.rank in (0, 1)]
     if not names:
         return {}, GRAPH
     adapters = model.config.values.get("lora_adaptations")
