@@ -55,7 +55,7 @@ class Embedder:
         self.threads = threads
         self._queue = Queue(limits)
         self._lock = threading.Lock()
-        self._lanes = 0  # threads at work
+        self._workers = 0  # threads at work
 
     @property
     def waiting_tokens(self) -> int:
@@ -124,25 +124,25 @@ class Embedder:
         """Let `job` wait for a core, and see to it that one is at work."""
         self._queue.put(submission, job)
         with self._lock:
-            if self._lanes == self.threads:
+            if self._workers == self.threads:
                 return
-            self._lanes += 1
+            self._workers += 1
         try:
-            threading.Thread(target=self._lane, name="embed-lane", daemon=True).start()
+            threading.Thread(target=self._worker, name="embed-worker", daemon=True).start()
         except RuntimeError:  # the system has no thread to give
             with self._lock:
-                self._lanes -= 1
+                self._workers -= 1
             raise
 
-    def _lane(self) -> None:
+    def _worker(self) -> None:
         """Run batches until none waits."""
         while True:
             batch = self._queue.next_batch()
             if not batch:
                 with self._lock:
-                    # A job put just now saw this lane as awake, so look once more.
+                    # A job put just now saw this worker as awake, so look once more.
                     if not self._queue.waiting_tokens:
-                        self._lanes -= 1
+                        self._workers -= 1
                         return
                 continue
             self._run(batch)
@@ -163,7 +163,7 @@ class Embedder:
 
     def _session(self, job: Job) -> Session:
         """Return the session that suits the batch of `job`."""
-        alone = job.lone and self._lanes == 1 and not self._queue.waiting_tokens
+        alone = job.lone and self._workers == 1 and not self._queue.waiting_tokens
         return self._sessions.get(alone=alone and job.kind.length >= _WIDE_TOKENS)
 
     def _compute(self, session: Session, batch: Sequence[Job]) -> None:
