@@ -48,9 +48,8 @@ class Value:
 class Graph:
     """An ONNX file's own account of itself."""
 
-    inputs: tuple[
-        Value, ...
-    ]  # what must be fed; initializers that the file also lists are not here
+    # What must be fed: initializers that the file also lists are not here.
+    inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     operators: frozenset[str]  # in the graph, its subgraphs and its functions
     external: tuple[str, ...]  # files with its weights, relative to its own folder, sorted

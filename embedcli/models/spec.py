@@ -32,9 +32,8 @@ class Activation(StrEnum):
 class Dense:
     """A layer after the pooling: y = activation(W x + b), and x or R x on top if residual."""
 
-    weights: (
-        Path  # safetensors: `linear.weight` (outputs, inputs), `linear.bias`, `residual.weight`
-    )
+    # safetensors: `linear.weight` (outputs, inputs), `linear.bias`, `residual.weight`
+    weights: Path
     inputs: int
     outputs: int
     activation: Activation
