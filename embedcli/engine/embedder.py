@@ -220,6 +220,7 @@ class _Sessions:
                     return other
                 if not affordable:
                     self._loaded.clear()
+                del other  # or its weights would stay until the others are there
                 self._loaded[wanted] = self._open(wanted)
             return self._loaded[wanted]
 
