@@ -6,8 +6,8 @@ and a model is loaded with the network forbidden, so nothing is fetched but by a
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 
@@ -93,22 +93,27 @@ def _pull(name: Name) -> Iterator[Progress]:
     if wanted.repo is None:
         raise ModelNotFound(f"model '{name}' not found")
     plan = store.plan(wanted)
-    told: queue.SimpleQueue[int | EmbedError | None] = queue.SimpleQueue()
+    told: queue.SimpleQueue[Progress | EmbedError | None] = queue.SimpleQueue()
 
     def fetch() -> None:
         try:
-            store.fetch(plan, told.put)
+            store.fetch(plan, partial(_reporting, told.put))
         except EmbedError as error:
             told.put(error)
         else:
             told.put(None)
 
     threading.Thread(target=fetch, name="embed-pull", daemon=True).start()
-    progress = partial(Progress, plan.commit[:12], plan.size)
     while (news := told.get()) is not None:
         if isinstance(news, EmbedError):
             raise news
-        yield progress(news)
+        yield news
+
+
+def _reporting(
+    tell: Callable[[Progress], None], plan: store.Plan
+) -> AbstractContextManager[store.Report]:
+    return nullcontext(lambda come: tell(Progress(plan.commit[:12], plan.size, come)))
 
 
 def _delete(model: ServedModel) -> None:
