@@ -54,6 +54,7 @@ class Embedder:
         self._sessions = _Sessions(open_session, threads, small=_is_small(spec))
         self._dense = [Layer.read(dense) for dense in spec.dense]
         self.threads = threads
+        self._limits = limits
         self._queue = Queue(limits)
         self._lock = threading.Lock()
         self._workers = 0  # threads at work
@@ -187,7 +188,10 @@ class Embedder:
     def _vectors(self, session: Session, batch: Sequence[Job]) -> Vectors:
         """Return the finished vectors (B, D) of a batch."""
         kind = batch[0].kind
-        hidden: Hidden = session.run(np.stack([job.tokens.ids for job in batch]))
+        ids = np.stack([job.tokens.ids for job in batch])
+        if len(ids) == 1 and self._limits.never_alone and self._limits.tokens >= 2 * kind.length:
+            ids = np.repeat(ids, 2, axis=0)
+        hidden: Hidden = session.run(ids)[: len(batch)]
         poolings = self.spec.pooling
         pooled = pooling.pool(hidden, poolings, prompt=kind.prompt) if poolings else hidden
         for layer in self._dense:
