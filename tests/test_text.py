@@ -98,6 +98,8 @@ def test_a_raw_vector_is_longer_than_one() -> None:
         (["--no-truncate", "x", "y " * 300], 3, "error: text 2 is too long: it has 302 tokens, th"),
         (["x", b"\xff"], 3, "error: text 2 is not UTF-8\n"),
         (["x", "-m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
+        (["x", "-qm", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
+        (["x", "-0m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
         (
             ["x", "-o", "/no/such/folder/v"],
             6,
