@@ -75,6 +75,15 @@ def test_the_callers_fields_come_along(folder: Path) -> None:
     assert rows[0]["text"] == rows[0]["q"] == FAQ[0]
 
 
+def test_no_field_of_the_callers_passes_for_a_result(tmp_path: Path) -> None:
+    given = tmp_path / "given.jsonl"
+    given.write_text('{"id":7,"line":99,"text":"a dog slept","source":"me","score":5}\n')
+    [row] = found(embed("similar", "a cat sat", "--in", given))
+    assert list(row) == ["score", "text", "source", "line", "id"]
+    assert row["score"] < 1
+    assert (row["text"], row["source"], row["line"]) == ("a dog slept", str(given), 1)
+
+
 def test_stored_vectors_score_as_their_texts_do(folder: Path) -> None:
     texts = found(embed("similar", QUERY, "--in", folder / "faq.txt"))
     expected = [(row["score"], row["line"]) for row in texts]

@@ -33,9 +33,7 @@ def write_matches(file: BinaryIO, form: Format, matches: Sequence["Match"]) -> N
     elif form is Format.TSV:
         _write_cells(file, [[_score(m.score), *_cells(m.candidate)] for m in matches])
     else:
-        _write_objects(
-            file, [{"score": round(m.score, _DIGITS), **_fields(m.candidate)} for m in matches]
-        )
+        _write_objects(file, [_fields(m.candidate, m.score) for m in matches])
 
 
 def write_score(file: BinaryIO, score: float) -> None:
@@ -77,9 +75,16 @@ def write_groups(file: BinaryIO, form: Format, groups: Sequence[Sequence["Candid
         _print(file, table)
 
 
-def _fields(candidate: "Candidate") -> dict[str, object]:
-    ours: dict[str, object] = {} if candidate.text is None else {"text": candidate.text}
-    return {**ours, "source": candidate.source, "line": candidate.line, **candidate.fields}
+def _fields(candidate: "Candidate", score: float | None = None) -> dict[str, object]:
+    """Return what is said of a candidate, then those of the caller's fields named otherwise."""
+    ours = {
+        "score": None if score is None else round(score, _DIGITS),
+        "text": candidate.text,
+        "source": candidate.source,
+        "line": candidate.line,
+    }
+    said = {name: value for name, value in ours.items() if value is not None}
+    return said | {name: value for name, value in candidate.fields.items() if name not in said}
 
 
 def _cells(candidate: "Candidate") -> list[str]:
