@@ -120,6 +120,14 @@ def test_the_exit_code_alone_tells(least: str, code: int) -> None:
     assert (run.code, run.out, run.err) == (code, b"", "")
 
 
+@pytest.mark.parametrize("how", [[], ["--matrix"], ["--dedup", "0.5"]])
+def test_a_table_shows_a_text_as_it_is(how: list[str]) -> None:
+    text = "[/docs] [bold]arr[i][/bold] :smile: 3.5"
+    run = embed("similar", *how, "-f", "table", text, text, text)
+    assert (run.code, run.err) == (0, "")
+    assert text in run.out.decode()
+
+
 def test_tsv_has_a_match_a_line() -> None:
     run = embed("similar", "a", "a", "tab\tand\nline", "-f", "tsv")
     lines = [line.split("\t") for line in run.out.decode().splitlines()]

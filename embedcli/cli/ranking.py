@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, BinaryIO
@@ -155,11 +156,17 @@ def _shade(score: float) -> str:
 
 
 def _print(file: BinaryIO, shown: "RenderableType") -> None:
-    """Print to a terminal, in its width and, unless it says otherwise, in colour."""
-    import io
-
+    """Print as the terminal has it: in its width and, unless it says otherwise, in colour."""
     from rich.console import Console
 
-    wrapped = io.TextIOWrapper(file, "utf-8", write_through=True)
-    Console(file=wrapped, width=shutil.get_terminal_size().columns).print(shown)
-    wrapped.detach()  # the file is its owner's to close
+    # What is shown is the caller's own text, whatever Rich would make of its brackets.
+    console = Console(
+        file=sys.stdout,
+        width=shutil.get_terminal_size().columns,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    with console.capture() as captured:
+        console.print(shown)
+    file.write(captured.get().encode())
