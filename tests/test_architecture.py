@@ -195,7 +195,7 @@ PLAN = {
         "cli.cache cli.doctor cli.file cli.list cli.pull cli.quantize cli.rm cli.serve cli.show "
         "cli.similar cli.text cli.verify"
     ),
-    "cli.main": "cli.app cli.console cli.start errors",
+    "cli.main": "cli.app cli.console cli.start errors formats.streams",
     "__main__": "cli.main",
 }
 ONE_DOOR = {
