@@ -56,15 +56,16 @@ def array(name: str) -> Vectors:
     """
     try:
         with sources.reading(name):
-            rows = np.load(name, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"cannot read `{name}`: {str(error).splitlines()[0]}") from error
+            rows = np.lib.format.open_memmap(name, mode="r")
+    except (ValueError, TypeError, OverflowError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"cannot read `{name}`: no NPY file, or damaged: {reason}") from error
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise InputError(
             f"`{name}` holds no vectors: it is an array {rows.shape} of {rows.dtype}",
             hint="an array of vectors has two dimensions, and numbers of floating point",
         )
-    return rows  # type: ignore[no-any-return]  # np.load knows no dtype
+    return rows
 
 
 def rows(name: str, reading: Reading) -> Iterator[tuple[Record, Vector]]:
@@ -93,7 +94,16 @@ def _without_text(reading: Reading) -> Reading:
 def _vector(record: Record) -> Vector:
     try:
         if isinstance(record.fields, bytes):
-            return np.array(orjson.loads(record.fields)[FIELD], dtype=np.float32)
-        return record.fields.vector(FIELD)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{record.source}:{record.line}: there is no `{FIELD}`") from error
+            with np.errstate(over="ignore"):  # infinity is refused with its place
+                vector = np.array(orjson.loads(record.fields)[FIELD], dtype=np.float32)
+        else:
+            vector = record.fields.vector(FIELD)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _no_vector(record) from error
+    if vector.ndim != 1:
+        raise _no_vector(record)
+    return vector
+
+
+def _no_vector(record: Record) -> InputError:
+    return InputError(f"{record.source}:{record.line}: the `{FIELD}` is missing, or is no vector")
