@@ -126,7 +126,7 @@ PLAN = {
     "server.run": "errors",
     "remote": "engine.asked engine.cores errors models.spec records",
     "cli.console": "",
-    "cli.options": "errors records",
+    "cli.options": "errors formats.streams records",
     "cli.fetching": "cli.console models.store",
     "cli.start": "cli.console cli.fetching embeds engine.embedder errors load models.store remote",
     "cli.pull": (

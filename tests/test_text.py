@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,9 @@ def test_a_raw_vector_is_longer_than_one() -> None:
         (["x", "--device", "azure"], 2, "error: `--device azure` would run this model on the CPU"),
         (["x", "--max-tokens", "2"], 2, "error: a limit of 2 tokens leaves no room for text: the"),
         (["--no-truncate", "x", "y " * 300], 3, "error: text 2 is too long: it has 302 tokens, th"),
+        (["x", "-o", "x" * 300], 6, "error: cannot write `xxx"),
+        (["x", "-o", "."], 2, "error: `.` is a folder\n"),
+        (["x", "--prefix", b"\xff"], 2, "error: the words of --prefix are not UTF-8\n"),
         (["x", b"\xff"], 3, "error: text 2 is not UTF-8\n"),
         (["x", "-m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
         (["x", "-qm", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
@@ -128,6 +132,30 @@ def test_a_file_is_left_as_it_was_when_something_goes_wrong(tmp_path: Path) -> N
     run = embed("text", "-o", out, stdin=b"fine\nno\xff\n")
     assert (run.code, out.read_text()) == (3, "yesterday\n")
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_socket_is_no_file_to_write_to(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        run = embed("text", "x", "-o", tmp_path / "s")
+    assert (run.code, run.out) == (6, b"")
+    assert run.err.startswith(f"error: cannot write `{tmp_path / 's'}`: ")
+    assert run.err.count("\n") == 1
+
+
+def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    for name in ("-", "/dev/stdout"):
+        assert embed("text", "x", "-o", name).out == embed("text", "x").out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("v.jsonl")
+    assert embed("text", "x", "-o", tmp_path / "link").code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "v.jsonl").read_text().startswith('{"text":"x"')
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:

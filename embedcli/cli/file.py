@@ -1,8 +1,6 @@
 """`embed file`: files of any size to vectors, and nothing lost on the way."""
 
-import os
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,9 +36,7 @@ class OnError(StrEnum):
 def file(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, or - for stdin.")],
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="OUT", help="A file; by default stdout.")
-    ] = "-",
+    output: options.Output = "-",
     model: options.Model = "all-minilm",
     form: Annotated[
         str | None,
@@ -124,6 +120,7 @@ def file(
         truncate=truncate,
         normalize=normalize,
     )
+    options.check("--template", template)
     from embedcli.formats import outputs, streams
     from embedcli.formats.inputs import Reading, kind_of, size_of
     from embedcli.formats.shape import Shape
@@ -131,7 +128,7 @@ def file(
 
     how = Reading(input_format, field, template, whole, null)
     shape = Shape(how.selection(), text=text, replace=replace, windows=chunk is not None)
-    target = None if output == "-" else _target(output, inputs)
+    target = options.target(output, inputs)
     through = target is None or streams.is_device(target)
     kind = outputs.kind_of(None if through else output, form)
     for name in inputs:
@@ -156,21 +153,6 @@ def file(
             tally = to_file(job, target, report, restart=restart)
     if not quiet and tally is not None:
         _summary(tally, output)
-
-
-def _target(output: str, inputs: list[str]) -> Path:
-    """Return where OUT is: of a link, what it points to, since a rename would replace the link.
-
-    Raises:
-        UsageError: it is an input, or a folder.
-    """
-    real = os.path.realpath(output)
-    if real in [os.path.realpath(name) for name in inputs if name != "-"]:
-        raise UsageError(f"`{output}` is an input, too", hint="write to another file")
-    target = Path(output)
-    if target.is_dir():
-        raise UsageError(f"`{output}` is a folder", hint="name a file: -o OUT.jsonl")
-    return Path(real) if target.is_symlink() else target
 
 
 def _windows(

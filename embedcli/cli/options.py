@@ -1,12 +1,14 @@
 """Every option that commands share, declared once: names, help, and what they mean together."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embedcli.errors import InputError
+from embedcli.errors import InputError, UsageError
+from embedcli.formats import streams
 
 if TYPE_CHECKING:
     from embedcli.records import Options
@@ -65,10 +67,11 @@ Server = Annotated[
 Offline = Annotated[bool, typer.Option("--offline", help="Never open a socket.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
 Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, not standard output."),
+    str, typer.Option("-o", "--output", metavar="OUT", help="A file; by default stdout.")
 ]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Texts on stdin end with NUL.")]
+
+_LOCALE = "check the terminal's encoding (locale)"
 
 
 def settle(
@@ -80,8 +83,14 @@ def settle(
     truncate: bool,
     normalize: bool,
 ) -> "Options":
-    """Return what the engine is asked for."""
+    """Return what the engine is asked for.
+
+    Raises:
+        UsageError: the prefix is not UTF-8.
+    """
     from embedcli.records import Options
+
+    check("--prefix", prefix)
 
     return Options(prompt, prefix, dimensions, max_tokens, truncate, normalize)
 
@@ -93,8 +102,43 @@ def arguments(texts: Sequence[str]) -> list[str]:
         InputError: one is not UTF-8: the shell hands over any bytes.
     """
     for number, argument in enumerate(texts, 1):
-        if any("\udc80" <= sign <= "\udcff" for sign in argument):
-            raise InputError(
-                f"text {number} is not UTF-8", hint="check the terminal's encoding (locale)"
-            )
+        if not _is_utf8(argument):
+            raise InputError(f"text {number} is not UTF-8", hint=_LOCALE)
     return list(texts)
+
+
+def check(option: str, words: str | None) -> None:
+    """Make sure that the words of an option can become a part of texts.
+
+    Raises:
+        UsageError: they are not UTF-8.
+    """
+    if words is not None and not _is_utf8(words):
+        raise UsageError(f"the words of {option} are not UTF-8", hint=_LOCALE)
+
+
+def _is_utf8(argument: str) -> bool:
+    return not any("\udc80" <= sign <= "\udcff" for sign in argument)
+
+
+def target(output: str, inputs: Sequence[str] = ()) -> Path | None:
+    """Return where output goes: None is standard output.
+
+    Of a link to a file, it is that file, since a rename would replace the link.
+
+    Raises:
+        UsageError: it is an input, or a folder.
+        OutputError: there can be no such file.
+    """
+    if output == "-":
+        return None
+    real = os.path.realpath(output)
+    if real in [os.path.realpath(name) for name in inputs if name != "-"]:
+        raise UsageError(f"`{output}` is an input, too", hint="write to another file")
+    path = Path(output)
+    with streams.writing(path):
+        is_folder, is_link = path.is_dir(), path.is_symlink()
+    if is_folder:
+        raise UsageError(f"`{output}` is a folder", hint="name a file: -o OUT.jsonl")
+    # `/dev/stdout` points to what has no path of its own.
+    return Path(real) if is_link and not streams.is_device(path) else path

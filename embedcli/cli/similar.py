@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from embedcli.cli import options, ranking
-from embedcli.cli.console import say
+from embedcli.cli.console import say_if_typed
 from embedcli.cli.memory import remembering
 from embedcli.cli.progress import progress
 from embedcli.cli.ranking import Format
@@ -158,8 +158,7 @@ def _refuse_clashes(
 
 
 def _standard_input(*, quiet: bool) -> str:
-    if sys.stdin.isatty() and not quiet:
-        say("reading candidates from the terminal, one a line; Ctrl-D ends")
+    say_if_typed("candidates", quiet=quiet)
     return "-"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from embedcli.cli import options
-from embedcli.cli.console import say
+from embedcli.cli.console import say_if_typed
 from embedcli.cli.start import Choice, embedder_for
 from embedcli.errors import UsageError
 
@@ -35,7 +35,7 @@ def text(
     form: Annotated[
         Format, typer.Option("-f", "--format", help="An object a text, one document, or NumPy.")
     ] = Format.JSONL,
-    output: options.Output = None,
+    output: options.Output = "-",
     null: options.Null = False,
     dimensions: options.Dimensions = None,
     truncate: options.Truncate = True,
@@ -62,7 +62,8 @@ def text(
       embed text -f npy -o titles.npy < titles.txt
     """
     started = time.perf_counter_ns()
-    if form is Format.NPY and output is None and sys.stdout.isatty():
+    target = options.target(output)
+    if form is Format.NPY and target is None and sys.stdout.isatty():
         raise UsageError(
             "a NumPy array would garble the terminal: it is binary",
             hint="add -o FILE, or send it into a pipe",
@@ -81,7 +82,7 @@ def text(
     choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
     embedder = embedder_for(context, choice, server=server)
     loaded = time.perf_counter_ns()
-    with streams.sink(output) as file:
+    with streams.sink(target) as file:
         rows = _embed(embedder, given, wanted)
         if form is Format.JSON:
             _write_document(file, model, rows, started=started, loaded=loaded)
@@ -93,8 +94,7 @@ def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
     from embedcli.formats import lines, sources
     from embedcli.formats.record import Reject
 
-    if sys.stdin.isatty() and not quiet:
-        say("reading texts from the terminal, one a line; Ctrl-D ends")
+    say_if_typed("texts", quiet=quiet)
     with sources.opened("-", None) as source:
         for record in lines.read(source, nul=null):
             if isinstance(record, Reject):

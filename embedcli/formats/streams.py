@@ -41,7 +41,22 @@ def sink(path: Path | None) -> Generator[BinaryIO]:
 
 def is_device(path: Path) -> bool:
     """Whether `path` is something that cannot be replaced by a file: a pipe, `/dev/null`, ..."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    with writing(path):
+        there = path.exists()
+    return there and not path.is_file() and not path.is_dir()
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Say which file it was that cannot be written.
+
+    Raises:
+        OutputError: in place of whatever the file system raised.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritten(f"`{path}`", error) from error
 
 
 @contextmanager
@@ -53,13 +68,12 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise _unwritten(f"`{path}`", error) from error
+        with writing(path):
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
     finally:
         with suppress(OSError):  # a name too long to be opened is too long here, too
             part.unlink(missing_ok=True)
@@ -67,12 +81,9 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
 
 @contextmanager
 def _device(path: Path) -> Generator[BinaryIO]:
-    name = f"`{path}`"
-    try:
+    with writing(path):
         raw = path.open("wb", buffering=0)
-    except OSError as error:
-        raise _unwritten(name, error) from error
-    with raw, _until_left(io.BufferedWriter(_Guarded(raw, name))) as file:
+    with raw, _until_left(io.BufferedWriter(_Guarded(raw, f"`{path}`"))) as file:
         yield file
 
 
