@@ -6,7 +6,7 @@ them only where each is compared with each.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -108,7 +108,11 @@ class Comparison:
         if not stored.is_array(name):
             return self._pairs(name)
         rows = self._array(name)
-        return zip(self._named(name, range(len(rows))), np.asarray(rows, np.float32), strict=True)
+        return zip(
+            self._named(name, range(len(rows)), len(rows)),
+            np.asarray(rows, np.float32),
+            strict=True,
+        )
 
     def _embedded(self, candidates: Iterable[Candidate], engine: Streams) -> Iterator[Pair]:
         """Yield candidates with their new vectors."""
@@ -168,23 +172,28 @@ class Comparison:
             threads=self.threads,
         )
         in_order = sorted(hits, key=lambda hit: hit.row)
-        named = self._named(name, [hit.row for hit in in_order])
+        named = self._named(name, dict.fromkeys(hit.row for hit in in_order), len(rows))
         for hit, candidate in zip(in_order, named, strict=True):
             yield Match(candidate, hit.score, (source, hit.row))
 
-    def _named(self, name: str, rows: Iterable[int]) -> Iterator[Candidate]:
-        """Yield what stands at `rows`, which rise, of an NPY file: its texts lie in another."""
+    def _named(self, name: str, rows: Collection[int], number: int) -> Iterator[Candidate]:
+        """Yield what stands at `rows`, which rise, of an NPY file: its texts lie in another.
+
+        Raises:
+            InputError: that has not the `number` of texts that there are vectors.
+        """
         if self.texts is None:
             yield from (Candidate(None, name, row + 1, {}) for row in rows)
             return
-        records = of_records(inputs.read([self.texts], self.reading))
         reached = 0
-        for row in rows:
-            candidate = next(islice(records, row - reached, None), None)
-            if candidate is None:
-                raise InputError(f"`{self.texts}` has fewer texts than `{name}` has vectors")
-            reached = row + 1
-            yield candidate
+        for reached, candidate in enumerate(of_records(inputs.read([self.texts], self.reading)), 1):
+            if reached - 1 in rows:
+                yield candidate
+        if reached != number:
+            raise InputError(
+                f"`{self.texts}` has {reached:,} texts, and `{name}` {number:,} vectors: "
+                "they do not belong together"
+            )
 
 
 _NOTHING = "there is nothing to compare with"

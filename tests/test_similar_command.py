@@ -210,7 +210,10 @@ def test_a_terminal_shows_a_table_and_a_pair_one_number(folder: Path) -> None:
             3,
             "the vectors of `prefixed.npy` belong to another pr",
         ),
-        (["x", "--in", "v.npy", "--texts", "one.txt"], 3, "`one.txt` has fewer texts than `v.npy`"),
+        (["x", "--in", "v.npy", "--texts", "one.txt"], 3, "`one.txt` has 1 texts, and `v.npy` 3 v"),
+        (["x", "--in", "v.npy", "--texts", "5.txt", "--top", "1"], 3, "`5.txt` has 5 texts, and `"),
+        (["--matrix", "--in", "v.npy", "--texts", "5.txt"], 3, "`5.txt` has 5 texts, and `v.npy`"),
+        (["x", "--in", "v.jsonl", "--texts", "one.txt"], 2, "--texts names the texts of an NPY fi"),
     ],
 )
 def test_what_does_not_fit_is_told_in_a_line(
@@ -222,6 +225,7 @@ def test_what_does_not_fit_is_told_in_a_line(
     ragged = [{"embedding": [0.1] * width} for width in (384, 383)]
     (folder / "ragged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ragged))
     (folder / "one.txt").write_text("only one\n")
+    (folder / "5.txt").write_text("a\n" * 5)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     run = embed("similar", *arguments)

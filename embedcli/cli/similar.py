@@ -104,6 +104,7 @@ def similar(
         truncate=truncate,
         normalize=normalize,
     )
+    _refuse_idle_texts(names, files or [])
     choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
     embedder = embedder_for(context, choice, server=server)
     from embedcli.comparison import Comparison
@@ -154,6 +155,15 @@ def _refuse_clashes(
         raise UsageError(
             "there is no query" if not given else "the query is empty",
             hint='embed similar "reset my password" --in faq.txt',
+        )
+
+
+def _refuse_idle_texts(names: str | None, files: Sequence[str]) -> None:
+    from embedcli.formats import stored
+
+    if names is not None and not any(stored.is_array(name) for name in files):
+        raise UsageError(
+            "--texts names the texts of an NPY file, and there is none", hint="add --in FILE.npy"
         )
 
 

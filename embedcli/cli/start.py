@@ -76,8 +76,10 @@ def embedder_for(context: typer.Context, choice: Choice, *, server: str | None) 
     """Return the model that a command asks for: on this machine, or on a server."""
     if server is None:
         return embedder_here(context, choice)
-    if choice.onnx_file is not None or choice.pooling is not None or choice.offline:
-        raise UsageError("--onnx-file, --pooling and --offline have no say with --server")
+    if choice != Choice(choice.model, quiet=choice.quiet):
+        raise UsageError(
+            "--onnx-file, --pooling, --threads, --device and --offline have no say with --server"
+        )
     from embedcli.remote import Remote
 
     return Remote(server, choice.model, key=os.environ.get("EMBED_API_KEY"))

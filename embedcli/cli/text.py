@@ -68,6 +68,8 @@ def text(
             "a NumPy array would garble the terminal: it is binary",
             hint="add -o FILE, or send it into a pipe",
         )
+    if null and texts:
+        raise UsageError("-0 says where texts on stdin end, but there are texts as arguments")
     wanted = options.settle(
         prompt=prompt,
         prefix=prefix,
