@@ -24,6 +24,14 @@ _PAIRS = 2048  # pairs scored at once: of 384 values each, 25 MB
 _DOUBT = 1e-5  # no float32 sum of products of unit vectors is further from the exact one
 
 
+class NotFinite(InputError):
+    """A vector with NaN or infinity; `row` is its place in the array, from 0."""
+
+    def __init__(self, *, row: int) -> None:
+        super().__init__(f"vector {row + 1} holds NaN or infinity")
+        self.row = row
+
+
 class Ranked(Protocol):
     """What can be ranked: by its score, and by its place among those that score alike."""
 
@@ -61,7 +69,7 @@ def scores(
     cosine counts as 0. `first` is the number of the first row.
 
     Raises:
-        InputError: a row holds NaN or infinity.
+        NotFinite: a row holds NaN or infinity.
     """
     wide, target = rows.astype(np.float64), query.astype(np.float64)
     found: Scores = (wide * target).sum(axis=1)
@@ -101,7 +109,7 @@ def rank(
     measuring them.
 
     Raises:
-        InputError: a row holds NaN or infinity.
+        NotFinite: a row holds NaN or infinity.
     """
     rough = np.empty(len(rows), np.float32)
     target = query / np.linalg.norm(query) if cosine and query.any() else query
@@ -222,4 +230,4 @@ def _exact(
 def _refuse_bad(found: NDArray[np.float32] | Scores, first: int) -> None:
     if not np.isfinite(found).all():
         bad = first + int(np.flatnonzero(~np.isfinite(found))[0])
-        raise InputError(f"vector {bad + 1} holds NaN or infinity")
+        raise NotFinite(row=bad)

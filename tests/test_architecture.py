@@ -57,6 +57,7 @@ PLAN = {
     ),
     "similar": "errors records",
     "embeds": "models.spec records",
+    "pairing": "embeds errors records",
     "cache": "embeds errors records",
     "formats.streams": "errors",
     "formats.sources": "errors",
@@ -87,9 +88,11 @@ PLAN = {
     "engine.machine": "engine.session",
     "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
-    "candidates": "errors formats.record formats.stored models.spec provenance records",
+    "candidates": (
+        "errors formats.objects formats.record formats.stored models.spec provenance records"
+    ),
     "comparison": (
-        "candidates embeds errors formats.inputs formats.stored models.spec records similar"
+        "candidates embeds errors formats.inputs formats.stored models.spec pairing records similar"
     ),
     "drift": "embeds models.golden records",
     "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
@@ -150,7 +153,7 @@ PLAN = {
     "cli.memory": "cache embeds engine.machine models.hashes places",
     "cli.similar": (
         "cli.console cli.memory cli.options cli.progress cli.ranking cli.start comparison "
-        "errors formats.inputs formats.streams pipeline records similar"
+        "errors formats.inputs formats.stored formats.streams pipeline records similar"
     ),
     "cli.file": (
         "cli.console cli.estimate cli.memory cli.options cli.progress cli.start embeds "
@@ -159,7 +162,8 @@ PLAN = {
     ),
     "cli.text": (
         "cli.console cli.options cli.start embeds errors formats.jsonl formats.lines "
-        "formats.npy formats.ollama formats.record formats.sources formats.streams records"
+        "formats.npy formats.ollama formats.record formats.sources formats.streams pairing "
+        "records"
     ),
     "cli.serve": (
         "cli.console cli.options errors server.address server.app server.duration server.guard "

@@ -95,6 +95,16 @@ def test_stored_vectors_score_as_their_texts_do(folder: Path) -> None:
     assert [row["text"] for row in found(named)] == [row["text"] for row in texts]
 
 
+def test_near_duplicates_of_stored_vectors_keep_their_fields(folder: Path) -> None:
+    for name in ("v.jsonl", "v.parquet"):
+        [row] = found(embed("similar", "--dedup", "0.8", "--in", folder / name))
+        assert [(one["line"], one["id"], one["q"]) for one in row["group"]] == [
+            (1, 10, FAQ[0]),
+            (3, 12, FAQ[2]),
+        ]
+        assert all("embedding" not in one for one in row["group"])
+
+
 def test_several_sources_are_ranked_together(folder: Path) -> None:
     rows = found(
         embed("similar", QUERY, QUERY, "--in", folder / "faq.txt", "--in", folder / "v.npy")
@@ -201,7 +211,9 @@ def test_a_terminal_shows_a_table_and_a_pair_one_number(folder: Path) -> None:
         (["x", "--in", "missing.txt"], 3, "cannot read `missing.txt`: no such file or directory"),
         (["x", "--in", "missing.npy"], 3, "cannot read `missing.npy`: no such file or directory"),
         (["x", "--in", "cube.npy"], 3, "`cube.npy` holds no vectors: it is an array (2, 2, 2)"),
-        (["x", "--in", "nan.npy"], 3, "vector 2 holds NaN or infinity"),
+        (["x", "--in", "nan.npy"], 3, "nan.npy:2: the vector holds NaN or infinity"),
+        (["--matrix", "--in", "nan.npy"], 3, "nan.npy:2: the vector holds NaN or infinity"),
+        (["x", "--in", "long.txt", "--no-truncate"], 3, "long.txt:2: too long: it has 302 tokens"),
         (["x", "--in", "narrow.npy"], 3, "the vectors of `narrow.npy` have 5 dimensions, the que"),
         (["x", "--in", "ragged.jsonl"], 3, "ragged.jsonl:2: the `embedding` holds not 384"),
         (["x", "--in", "short.npy"], 3, "the vectors of `short.npy` belong to another number of"),
@@ -225,6 +237,7 @@ def test_what_does_not_fit_is_told_in_a_line(
     ragged = [{"embedding": [0.1] * width} for width in (384, 383)]
     (folder / "ragged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ragged))
     (folder / "one.txt").write_text("only one\n")
+    (folder / "long.txt").write_text("short\n" + "long " * 300)
     (folder / "5.txt").write_text("a\n" * 5)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))

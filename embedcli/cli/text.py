@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -15,6 +15,7 @@ from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
     from embedcli.embeds import Embeds
+    from embedcli.formats.record import Record
     from embedcli.records import Embedded, Options
 
 
@@ -92,7 +93,7 @@ def text(
             _write(file, form, rows, dimensions or embedder.spec.dimensions)
 
 
-def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
+def _standard_input(*, null: bool, quiet: bool) -> "Iterator[Record]":
     from embedcli.formats import lines, sources
     from embedcli.formats.record import Reject
 
@@ -101,27 +102,20 @@ def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
         for record in lines.read(source, nul=null):
             if isinstance(record, Reject):
                 raise record.error("convert the text to UTF-8 first, for instance with iconv")
-            yield record.text
+            yield record
 
 
 def _embed(
-    embedder: "Embeds", texts: Iterable[str], wanted: "Options"
+    embedder: "Embeds", texts: "list[str] | Iterator[Record]", wanted: "Options"
 ) -> Iterator[tuple[str, "Embedded"]]:
     """Yield each text with its vector, in order."""
     if isinstance(texts, list):
         yield from zip(texts, embedder.submit(texts, wanted).result(), strict=True)
         return
-    from collections import deque
+    from embedcli.pairing import paired
 
-    waiting: deque[str] = deque()
-
-    def remembered() -> Iterator[str]:
-        for line in texts:
-            waiting.append(line)
-            yield line
-
-    for embedded in embedder.stream(remembered(), wanted):
-        yield waiting.popleft(), embedded
+    for record, embedded in paired(embedder, texts, wanted):
+        yield record.text, embedded
 
 
 def _write(
