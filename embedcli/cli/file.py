@@ -35,7 +35,7 @@ class OnError(StrEnum):
 
 def file(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, or - for stdin.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, or - for stdin.")],
     output: options.Output = "-",
     model: options.Model = "all-minilm",
     form: Annotated[
@@ -55,9 +55,7 @@ def file(
             "by default as INPUT is named.",
         ),
     ] = None,
-    field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The field to embed: text, or a.b in a.")
-    ] = None,
+    field: Annotated[str | None, typer.Option(metavar="NAME", help=options.FIELD)] = None,
     template: Annotated[
         str | None, typer.Option(metavar="WORDS", help="Several fields: '{title}: {body}'.")
     ] = None,
@@ -101,10 +99,11 @@ def file(
     server: options.Server = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Embed files of any size: lines, JSONL, CSV, TSV or Parquet, each plain or compressed.
+    """Embed files of any size to JSONL, NPY or Parquet.
 
-    A run that was killed is continued by the same command. With --chunk, a row's text is its
-    window's, and N counts what the model sees: prompt and special tokens included.
+    Reads lines, JSONL, CSV, TSV and Parquet, each plain or compressed. A run that was killed is
+    continued by the same command. With --chunk, a row's text is its window's, and N counts what
+    the model sees: prompt and special tokens included.
 
     For example:
 

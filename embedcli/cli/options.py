@@ -13,8 +13,17 @@ from embedcli.formats import streams
 if TYPE_CHECKING:
     from embedcli.records import Options
 
+FIELD = "The field with the text, by default `text`; a.b is the field b of a."
+
 Model = Annotated[
-    str, typer.Option("-m", "--model", metavar="NAME", envvar="EMBED_MODEL", help="The model.")
+    str,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="NAME",
+        envvar="EMBED_MODEL",
+        help="A name of the catalogue, a repo of the hub, or a ./folder.",
+    ),
 ]
 Dimensions = Annotated[
     int | None,
@@ -26,7 +35,9 @@ Truncate = Annotated[
 ]
 MaxTokens = Annotated[
     int | None,
-    typer.Option("--max-tokens", metavar="N", help="A lower limit than the model's own."),
+    typer.Option(
+        "--max-tokens", metavar="N", help="Cut at N tokens; by default at the model's limit."
+    ),
 ]
 Prompt = Annotated[
     str | None,
@@ -53,7 +64,11 @@ OnnxFile = Annotated[
 ]
 Pooling = Annotated[
     str | None,
-    typer.Option("--pooling", metavar="mean|cls|last", help="For a model that does not say."),
+    typer.Option(
+        "--pooling",
+        metavar="mean|cls|last",
+        help="How tokens make a vector, if the model does not say.",
+    ),
 ]
 Server = Annotated[
     str | None,
@@ -67,7 +82,7 @@ Server = Annotated[
 Offline = Annotated[bool, typer.Option("--offline", help="Never open a socket.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")]
 Output = Annotated[
-    str, typer.Option("-o", "--output", metavar="OUT", help="A file; by default stdout.")
+    str, typer.Option("-o", "--output", metavar="OUT", help="A file to write; - is stdout.")
 ]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Texts on stdin end with NUL.")]
 

@@ -30,11 +30,12 @@ class Format(StrEnum):
 def text(
     context: typer.Context,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts; none: stdin, by line.")
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; none: stdin, by line.")
     ] = None,
     model: options.Model = "all-minilm",
     form: Annotated[
-        Format, typer.Option("-f", "--format", help="An object a text, one document, or NumPy.")
+        Format,
+        typer.Option("-f", "--format", help="A JSON object a text, one for all, or a NumPy array."),
     ] = Format.JSONL,
     output: options.Output = "-",
     null: options.Null = False,
