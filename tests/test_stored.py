@@ -53,6 +53,7 @@ def packed() -> bytes:
 
 @given(arrays() | st.binary())
 @example(b"")
+@example(b"\x93NUMPY\x01\x00\x02\x00{\n")
 @example(packed())
 def test_any_bytes_are_an_array_of_vectors_or_told(folder: Path, content: bytes) -> None:
     file = folder / "v.npy"

@@ -54,12 +54,14 @@ def array(name: str) -> Vectors:
     Raises:
         InputError: it cannot be read, or holds something else.
     """
-    try:
-        with sources.reading(name):
+    with sources.reading(name):
+        try:
             rows = np.lib.format.open_memmap(name, mode="r")
-    except (ValueError, TypeError, OverflowError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"cannot read `{name}`: no NPY file, or damaged: {reason}") from error
+        except OSError:
+            raise
+        except Exception as error:  # the header is parsed as Python, and raises whatever that does
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"cannot read `{name}`: no NPY file, or damaged: {reason}") from error
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise InputError(
             f"`{name}` holds no vectors: it is an array {rows.shape} of {rows.dtype}",
