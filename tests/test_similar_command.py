@@ -105,6 +105,17 @@ def test_near_duplicates_of_stored_vectors_keep_their_fields(folder: Path) -> No
         assert all("embedding" not in one for one in row["group"])
 
 
+def test_a_file_is_named_whatever_bytes_its_name_has(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.txt"
+    with open(name, "w") as file:  # noqa: PTH123
+        file.write("a\n")
+    tsv = embed("similar", "x", "--in", os.fsdecode(name), "-f", "tsv")
+    assert name in tsv.out
+    assert b"\xff" in embed("similar", "x", "--in", os.fsdecode(name), "-f", "table").out
+    [row] = found(embed("similar", "x", "--in", os.fsdecode(name)))
+    assert os.fsencode(row["source"]) == name
+
+
 def test_several_sources_are_ranked_together(folder: Path) -> None:
     rows = found(
         embed("similar", QUERY, QUERY, "--in", folder / "faq.txt", "--in", folder / "v.npy")

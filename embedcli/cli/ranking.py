@@ -107,12 +107,12 @@ def _score(score: float) -> str:
 
 def _write_objects(file: BinaryIO, rows: Iterable[dict[str, object]]) -> None:
     for row in rows:
-        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        file.write(json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
 
 
 def _write_cells(file: BinaryIO, rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
-        file.write("\t".join(row).encode() + b"\n")
+        file.write("\t".join(row).encode(errors="surrogateescape") + b"\n")
 
 
 def _table(matches: Sequence["Match"]) -> "RenderableType":
@@ -169,4 +169,4 @@ def _print(file: BinaryIO, shown: "RenderableType") -> None:
     )
     with console.capture() as captured:
         console.print(shown)
-    file.write(captured.get().encode())
+    file.write(captured.get().encode(errors="surrogateescape"))
