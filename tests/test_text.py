@@ -129,6 +129,12 @@ def test_what_was_read_before_a_bad_line_is_answered() -> None:
     assert run.err.startswith("error: stdin:2: not UTF-8: invalid start byte at byte 3\n")
 
 
+def test_a_line_that_is_too_long_is_named() -> None:
+    run = embed("text", "--no-truncate", stdin=b"fine\n" + b"long " * 300)
+    assert (run.code, run.out.count(b"\n")) == (3, 1)
+    assert run.err.startswith("error: stdin:2: too long: it has 302 tokens, the limit is 256\n")
+
+
 def test_a_file_is_left_as_it_was_when_something_goes_wrong(tmp_path: Path) -> None:
     out = tmp_path / "v.jsonl"
     out.write_text("yesterday\n")

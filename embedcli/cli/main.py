@@ -33,8 +33,8 @@ def main() -> None:
 
 def _run() -> int:
     """Return the exit code; an EmbedError becomes a line, perhaps a hint, and its own."""
-    streams.take_over()
     try:
+        streams.take_over()
         code = _commands()
         sys.stdout.flush()
     except streams.ReaderLeft:
