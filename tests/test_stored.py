@@ -21,7 +21,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
-DESCRIPTIONS = st.sampled_from(["<f4", ">f8", "<f2", "|b1", "|O", "<U3", "<i8", "", "f4,f4"])
+DESCRIPTIONS = st.sampled_from(["<f4", ">f8", "<f2", "|b1", "|O", "<U3", "<i8", "<U0", "", "f4,f4"])
 HEADERS = st.fixed_dictionaries(
     {
         "descr": DESCRIPTIONS | JSON,
@@ -45,6 +45,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stored")
 
 
+def valueless() -> bytes:
+    """Return an array of values that have no width."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<U0", "fortran_order": False, "shape": (2, 2)}
+    )
+    return file.getvalue()
+
+
 def packed() -> bytes:
     file = io.BytesIO()
     np.savez(file, np.eye(3))
@@ -54,6 +63,7 @@ def packed() -> bytes:
 @given(arrays() | st.binary())
 @example(b"")
 @example(b"\x93NUMPY\x01\x00\x02\x00{\n")
+@example(valueless())
 @example(packed())
 def test_any_bytes_are_an_array_of_vectors_or_told(folder: Path, content: bytes) -> None:
     file = folder / "v.npy"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -56,18 +57,28 @@ def array(name: str) -> Vectors:
     """
     with sources.reading(name):
         try:
-            rows = np.lib.format.open_memmap(name, mode="r")
+            shape, dtype = _header(name)
+            # Looked at first: to map values of no width, such as `<U0`, ends the whole process.
+            if len(shape) == 2 and dtype.kind == "f":
+                return np.lib.format.open_memmap(name, mode="r")
         except OSError:
             raise
         except Exception as error:  # the header is parsed as Python, and raises whatever that does
             reason = str(error).partition("\n")[0]
             raise InputError(f"cannot read `{name}`: no NPY file, or damaged: {reason}") from error
-    if rows.ndim != 2 or rows.dtype.kind != "f":
-        raise InputError(
-            f"`{name}` holds no vectors: it is an array {rows.shape} of {rows.dtype}",
-            hint="an array of vectors has two dimensions, and numbers of floating point",
-        )
-    return rows
+    raise InputError(
+        f"`{name}` holds no vectors: it is an array {shape} of {dtype}",
+        hint="an array of vectors has two dimensions, and numbers of floating point",
+    )
+
+
+def _header(name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with Path(name).open("rb") as file:
+        first = np.lib.format.read_magic(file) == (1, 0)
+        layout = np.lib.format
+        read = layout.read_array_header_1_0 if first else layout.read_array_header_2_0
+        shape, _, dtype = read(file)
+        return shape, dtype
 
 
 def rows(name: str, reading: Reading) -> Iterator[tuple[Record, Vector]]:
