@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedcli.errors import InputError
-from embedcli.formats import stored
+from embedcli.formats import objects, stored
 from embedcli.formats.record import Record, Reject
 from embedcli.models.spec import ModelSpec
 from embedcli.provenance import provenance
@@ -16,6 +16,8 @@ from embedcli.records import Options
 # (`SentenceTransformer.encode_document`).
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _QUERY_PROMPT = "query"
+
+_OURS = {"text", "tokens", "truncated", stored.FIELD}
 
 # What two sets of vectors must have in common to be compared, and how a person says it.
 _SHARED = {
@@ -28,29 +30,57 @@ _SHARED = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A text and where it stands; `text` is None where only its vector was stored."""
+    """Where something stands that is compared, and, once that is asked for, what it says.
 
-    text: str | None
+    Few candidates of many are shown, so a record is decoded no earlier, and each time anew.
+    """
+
     source: str
     line: int
-    fields: Mapping[str, object]  # the caller's, less those of ours
+    given: str | None = None  # its text, where that is known without decoding
+    record: Record | None = None  # where it was read from one
+
+    @property
+    def text(self) -> str | None:
+        """Its text; None where only its vector was stored."""
+        text = self._decoded().get("text") if self.given is None else self.given
+        return text if isinstance(text, str) else None
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The caller's fields, less those of ours."""
+        decoded = self._decoded()
+        return {name: value for name, value in decoded.items() if name not in _OURS}
+
+    def light(self) -> "Candidate":
+        """Return it without the spelling of its vector, which is long: one to be held."""
+        record = self.record
+        if (
+            record is None
+            or stored.FIELD not in record.names
+            or not isinstance(record.fields, bytes)
+        ):
+            return self
+        fields = objects.without(record.fields, stored.FIELD)
+        return replace(self, record=replace(record, fields=fields))
+
+    def _decoded(self) -> Mapping[str, object]:
+        if self.record is None:
+            return {}
+        raw = self.record.fields
+        # Not by orjson, which makes whole numbers of more than 64 bits into floats.
+        fields: Mapping[str, object] = json.loads(raw if isinstance(raw, bytes) else raw.json())
+        return fields
 
 
-def of_record(record: Record, *, text: str | None) -> Candidate:
-    """Return a record as a candidate."""
-    raw = record.fields if isinstance(record.fields, bytes) else record.fields.json()
-    fields = json.loads(raw)
-    ours = {"text", "tokens", "truncated", stored.FIELD}
-    own_text = fields.get("text") if text is None else text
-    kept = {name: value for name, value in fields.items() if name not in ours}
-    return Candidate(
-        own_text if isinstance(own_text, str) else None, record.source, record.line, kept
-    )
+def of_stored(record: Record) -> Candidate:
+    """Return a record whose vector was stored as a candidate."""
+    return Candidate(record.source, record.line, record=record)
 
 
 def of_arguments(texts: Sequence[str]) -> Iterator[Candidate]:
     """Yield the texts of a command line as candidates."""
-    return (Candidate(text, "argument", number, {}) for number, text in enumerate(texts, 1))
+    return (Candidate("argument", number, text) for number, text in enumerate(texts, 1))
 
 
 def of_records(records: Iterable[Record | Reject]) -> Iterator[Candidate]:
@@ -62,7 +92,7 @@ def of_records(records: Iterable[Record | Reject]) -> Iterator[Candidate]:
     for record in records:
         if isinstance(record, Reject):
             raise record.error("mend the record, or leave it out")
-        yield of_record(record, text=record.text)
+        yield Candidate(record.source, record.line, record.text, record)
 
 
 def sides(spec: ModelSpec, options: Options) -> tuple[Options, Options]:

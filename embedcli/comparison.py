@@ -5,8 +5,7 @@ are embedded on the way and stored vectors are used as they are; only the best a
 them only where each is compared with each.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -18,8 +17,8 @@ from embedcli.candidates import (
     check,
     is_unit,
     of_arguments,
-    of_record,
     of_records,
+    of_stored,
     sides,
 )
 from embedcli.embeds import Streams
@@ -27,6 +26,7 @@ from embedcli.errors import InputError
 from embedcli.formats import inputs, stored
 from embedcli.formats.inputs import Reading
 from embedcli.models.spec import ModelSpec
+from embedcli.pairing import paired
 from embedcli.records import Embedded, Options, Vector, Vectors
 
 _BLOCK = 256  # candidates that are scored at once
@@ -89,11 +89,15 @@ class Comparison:
         pairs = chain(self._arguments(), *(self._all_of(name) for name in self.inputs))
         candidates, vectors = [], []
         for candidate, vector in pairs:
-            candidates.append(candidate)
+            candidates.append(candidate.light())
             vectors.append(vector)
         if not candidates:
             raise InputError(_NOTHING, hint=_SOURCES)
-        return candidates, np.stack(vectors)
+        rows = np.stack(vectors)
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if bad.size:
+            raise _not_finite(candidates[bad[0]].source, candidates[bad[0]].line)
+        return candidates, rows
 
     def _arguments(self) -> Iterator[Pair]:
         return self._embedded(of_arguments(self.arguments), self.engine)
@@ -108,28 +112,25 @@ class Comparison:
         if not stored.is_array(name):
             return self._pairs(name)
         rows = self._array(name)
-        return zip(self._named(name, range(len(rows))), np.asarray(rows, np.float32), strict=True)
+        return zip(
+            self._named(name, range(len(rows)), len(rows)),
+            np.asarray(rows, np.float32),
+            strict=True,
+        )
 
     def _embedded(self, candidates: Iterable[Candidate], engine: Streams) -> Iterator[Pair]:
         """Yield candidates with their new vectors."""
-        waiting: deque[Candidate] = deque()
-
-        def texts() -> Iterator[str]:
-            for candidate in candidates:
-                waiting.append(candidate)
-                yield candidate.text or ""
-
         _, options = sides(self.spec, self.options)
-        for embedded in engine.stream(texts(), options):
+        for candidate, embedded in paired(engine, candidates, options):
             self.report(embedded)
-            yield waiting.popleft(), embedded.vector
+            yield candidate, embedded.vector
 
     def _stored(self, name: str) -> Iterator[Pair]:
         _, options = sides(self.spec, self.options)
         for number, (record, vector) in enumerate(stored.rows(name, self.reading)):
             if not number:
                 check(name, len(vector), self.spec, options)
-            yield of_record(record, text=None), vector
+            yield of_stored(record), vector
 
     def _array(self, name: str) -> Vectors:
         rows = stored.array(name)
@@ -158,37 +159,49 @@ class Comparison:
         least: float | None,
     ) -> Iterator[Match]:
         """Yield the best rows of an NPY file."""
-        hits = similar.rank(
-            query,
-            rows,
-            top=top,
-            least=least,
-            cosine=not self.dot,
-            unit=is_unit(name),
-            threads=self.threads,
-        )
+        try:
+            hits = similar.rank(
+                query,
+                rows,
+                top=top,
+                least=least,
+                cosine=not self.dot,
+                unit=is_unit(name),
+                threads=self.threads,
+            )
+        except similar.NotFinite as error:
+            raise _not_finite(name, error.row + 1) from error
         in_order = sorted(hits, key=lambda hit: hit.row)
-        named = self._named(name, [hit.row for hit in in_order])
+        named = self._named(name, dict.fromkeys(hit.row for hit in in_order), len(rows))
         for hit, candidate in zip(in_order, named, strict=True):
             yield Match(candidate, hit.score, (source, hit.row))
 
-    def _named(self, name: str, rows: Iterable[int]) -> Iterator[Candidate]:
-        """Yield what stands at `rows`, which rise, of an NPY file: its texts lie in another."""
+    def _named(self, name: str, rows: Collection[int], number: int) -> Iterator[Candidate]:
+        """Yield what stands at `rows`, which rise, of an NPY file: its texts lie in another.
+
+        Raises:
+            InputError: that has not the `number` of texts that there are vectors.
+        """
         if self.texts is None:
-            yield from (Candidate(None, name, row + 1, {}) for row in rows)
+            yield from (Candidate(name, row + 1) for row in rows)
             return
-        records = of_records(inputs.read([self.texts], self.reading))
         reached = 0
-        for row in rows:
-            candidate = next(islice(records, row - reached, None), None)
-            if candidate is None:
-                raise InputError(f"`{self.texts}` has fewer texts than `{name}` has vectors")
-            reached = row + 1
-            yield candidate
+        for reached, candidate in enumerate(of_records(inputs.read([self.texts], self.reading)), 1):
+            if reached - 1 in rows:
+                yield candidate
+        if reached != number:
+            raise InputError(
+                f"`{self.texts}` has {reached:,} texts, and `{name}` {number:,} vectors: "
+                "they do not belong together"
+            )
 
 
 _NOTHING = "there is nothing to compare with"
 _SOURCES = "give candidates as arguments, with --in FILE, or on standard input"
+
+
+def _not_finite(source: str, line: int) -> InputError:
+    return InputError(f"{source}:{line}: the vector holds NaN or infinity")
 
 
 class _Counted:

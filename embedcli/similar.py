@@ -20,7 +20,16 @@ Scores = NDArray[np.float64]
 
 _BLOCK = 8192  # rows; of 384 float32 each, 12 MB: large against a call's cost, small to hold
 _TILE = 1024  # rows of a square of near-duplicates: 4 MB of scores
+_PAIRS = 2048  # pairs scored at once: of 384 values each, 25 MB
 _DOUBT = 1e-5  # no float32 sum of products of unit vectors is further from the exact one
+
+
+class NotFinite(InputError):
+    """A vector with NaN or infinity; `row` is its place in the array, from 0."""
+
+    def __init__(self, *, row: int) -> None:
+        super().__init__(f"vector {row + 1} holds NaN or infinity")
+        self.row = row
 
 
 class Ranked(Protocol):
@@ -51,20 +60,23 @@ class Hit:
         return (self.row,)
 
 
-def scores(query: Vector, rows: Vectors, *, cosine: bool = True, first: int = 0) -> Scores:
-    """Return the cosine of each row (N, D) with `query` (D,), or the dot product; (N,) float64.
+def scores(
+    query: Vector | Vectors, rows: Vectors, *, cosine: bool = True, first: int = 0
+) -> Scores:
+    """Return the cosine of each row (N, D) with `query`, or the dot product; (N,) float64.
 
-    A row of zeros has no direction; its cosine counts as 0. `first` is the number of the first row.
+    `query` is one vector (D,), or one for each row (N, D). A row of zeros has no direction; its
+    cosine counts as 0. `first` is the number of the first row.
 
     Raises:
-        InputError: a row holds NaN or infinity.
+        NotFinite: a row holds NaN or infinity.
     """
     wide, target = rows.astype(np.float64), query.astype(np.float64)
     found: Scores = (wide * target).sum(axis=1)
     _refuse_bad(found, first)
     if not cosine:
         return found
-    lengths = np.sqrt((wide * wide).sum(axis=1)) * np.sqrt((target * target).sum())
+    lengths = np.sqrt((wide * wide).sum(axis=1)) * np.sqrt((target * target).sum(axis=-1))
     cosines: Scores = np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
     return cosines.clip(-1, 1)
 
@@ -97,7 +109,7 @@ def rank(
     measuring them.
 
     Raises:
-        InputError: a row holds NaN or infinity.
+        NotFinite: a row holds NaN or infinity.
     """
     rough = np.empty(len(rows), np.float32)
     target = query / np.linalg.norm(query) if cosine and query.any() else query
@@ -127,33 +139,73 @@ def groups(rows: Vectors, least: float) -> list[list[int]]:
 
     Groups stand in the order of their first rows; a row that is like no other is in none.
     """
-    leader = list(range(len(rows)))
+    together = _Groups(len(rows))
+    distinct = np.array(_distinct(rows, least, together), np.int64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = (rows / np.where(lengths > 0, lengths, 1))[distinct]
+    for top in range(0, len(distinct), _TILE):
+        for left in range(top, len(distinct), _TILE):
+            tile = unit[top : top + _TILE] @ unit[left : left + _TILE].T
+            near = np.argwhere(tile >= least - _DOUBT) + np.array((top, left))
+            _join(rows, distinct[near[near[:, 0] < near[:, 1]]], least, together)
+    return together.found()
 
-    def lead(row: int) -> int:
-        while leader[row] != row:
-            leader[row] = row = leader[leader[row]]
+
+class _Groups:
+    """Rows that belong together: each has a leader, who is the first of its group in the end."""
+
+    def __init__(self, number: int) -> None:
+        self._leaders = np.arange(number)
+
+    def join(self, one: int, other: int) -> None:
+        first, second = sorted((self._lead(one), self._lead(other)))
+        self._leaders[second] = first
+
+    def leaders(self) -> NDArray[np.int64]:
+        """Return the first row of each row's group."""
+        while (self._leaders != (further := self._leaders[self._leaders])).any():
+            self._leaders = further
+        return self._leaders
+
+    def found(self) -> list[list[int]]:
+        """Return the groups of two and more."""
+        groups: dict[int, list[int]] = {}
+        for row, leader in enumerate(self.leaders().tolist()):
+            groups.setdefault(leader, []).append(row)
+        return [group for group in groups.values() if len(group) > 1]
+
+    def _lead(self, row: int) -> int:
+        while (leader := int(self._leaders[row])) != row:
+            row = leader
         return row
 
-    for one, other in _pairs(rows, least):
-        first, second = sorted((lead(one), lead(other)))
-        leader[second] = first
-    found: dict[int, list[int]] = {}
-    for row in range(len(rows)):
-        found.setdefault(lead(row), []).append(row)
-    return [group for group in found.values() if len(group) > 1]
+
+def _distinct(rows: Vectors, least: float, together: _Groups) -> list[int]:
+    """Return the rows that are equal to none before them, and join the others to theirs."""
+    seen: dict[bytes, int] = {}
+    distinct = []
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        # Even to itself a row may be too unlike: one of zeros, or where rounding leaves 1 - 1e-16.
+        alike = scores(block, block, first=start) >= least
+        for row, is_alike in enumerate(alike.tolist(), start):
+            first = seen.setdefault(rows[row].tobytes(), row) if is_alike else row
+            if first == row:
+                distinct.append(row)
+            else:
+                together.join(first, row)
+    return distinct
 
 
-def _pairs(rows: Vectors, least: float) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of rows whose cosine is `least` or more, a tile of the square at a time."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = rows / np.where(lengths > 0, lengths, 1)
-    for top in range(0, len(rows), _TILE):
-        for left in range(top, len(rows), _TILE):
-            tile = unit[top : top + _TILE] @ unit[left : left + _TILE].T
-            for one, other in np.argwhere(tile >= least - _DOUBT):
-                a, b = top + int(one), left + int(other)
-                if a < b and scores(rows[a], rows[b : b + 1])[0] >= least:
-                    yield a, b
+def _join(rows: Vectors, pairs: NDArray[np.int64], least: float, together: _Groups) -> None:
+    """Join those of `pairs` (N, 2) whose cosine is `least` or more, and which are apart yet."""
+    while len(pairs):
+        leaders = together.leaders()[pairs]
+        pairs = pairs[leaders[:, 0] != leaders[:, 1]]
+        some, pairs = pairs[:_PAIRS], pairs[_PAIRS:]
+        exact = scores(rows[some[:, 0]], rows[some[:, 1]])
+        for one, other in some[exact >= least].tolist():
+            together.join(one, other)
 
 
 def _in_question(
@@ -178,4 +230,4 @@ def _exact(
 def _refuse_bad(found: NDArray[np.float32] | Scores, first: int) -> None:
     if not np.isfinite(found).all():
         bad = first + int(np.flatnonzero(~np.isfinite(found))[0])
-        raise InputError(f"vector {bad + 1} holds NaN or infinity")
+        raise NotFinite(row=bad)

@@ -62,6 +62,7 @@ PLAN = {
     ),
     "similar": "errors records",
     "embeds": "models.spec outcomes records",
+    "pairing": "embeds errors records",
     "cache": "embeds errors feed outcomes records",
     "formats.streams": "errors",
     "formats.sources": "errors",
@@ -94,9 +95,11 @@ PLAN = {
     "engine.machine": "engine.processor engine.session",
     "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
-    "candidates": "errors formats.record formats.stored models.spec provenance records",
+    "candidates": (
+        "errors formats.objects formats.record formats.stored models.spec provenance records"
+    ),
     "comparison": (
-        "candidates embeds errors formats.inputs formats.stored models.spec records similar"
+        "candidates embeds errors formats.inputs formats.stored models.spec pairing records similar"
     ),
     "drift": "embeds models.golden records",
     "pipeline": (
@@ -135,7 +138,7 @@ PLAN = {
     "server.run": "errors",
     "remote": "engine.asked engine.cores errors feed models.spec outcomes records",
     "cli.console": "",
-    "cli.options": "errors records",
+    "cli.options": "errors formats.streams records",
     "cli.fetching": "cli.console models.store",
     "cli.start": "cli.console cli.fetching embeds engine.embedder errors load models.store remote",
     "cli.pull": (
@@ -156,7 +159,7 @@ PLAN = {
     "cli.memory": "cache embeds engine.machine models.hashes places",
     "cli.similar": (
         "cli.console cli.memory cli.options cli.progress cli.ranking cli.start comparison "
-        "errors formats.inputs formats.streams pipeline records similar"
+        "errors formats.inputs formats.stored formats.streams pipeline records similar"
     ),
     "cli.file": (
         "cli.console cli.estimate cli.memory cli.options cli.progress cli.start embeds "
@@ -165,7 +168,8 @@ PLAN = {
     ),
     "cli.text": (
         "cli.console cli.options cli.start embeds errors formats.jsonl formats.lines "
-        "formats.npy formats.ollama formats.record formats.sources formats.streams records"
+        "formats.npy formats.ollama formats.record formats.sources formats.streams pairing "
+        "records"
     ),
     "cli.serve": (
         "cli.console cli.options errors server.address server.app server.duration server.guard "
@@ -201,7 +205,7 @@ PLAN = {
         "cli.cache cli.doctor cli.file cli.list cli.pull cli.quantize cli.rm cli.serve cli.show "
         "cli.similar cli.text cli.verify"
     ),
-    "cli.main": "cli.app cli.console cli.start errors",
+    "cli.main": "cli.app cli.console cli.start errors formats.streams",
     "__main__": "cli.main",
 }
 ONE_DOOR = {

@@ -320,7 +320,7 @@ def test_a_device_is_written_to_and_not_replaced(there: Path) -> None:
     assert (there / "pipe").is_fifo()
     full = embed("file", "a.txt", "-o", "/dev/full")
     assert full.code == 6
-    assert full.err.startswith("error: cannot write to /dev/full: ")
+    assert full.err.startswith("error: cannot write `/dev/full`: ")
 
 
 def test_an_estimate_counts_and_writes_nothing(there: Path) -> None:

@@ -86,3 +86,10 @@ def test_a_pooling_that_is_given_silences_the_warning_and_changes_the_vector() -
     assert last.out != mean.out
     wrong = embed("text", "-m", MODELS / "qwen3", "--pooling", "median", "a")
     assert (wrong.code, wrong.err.startswith("error: there is no pooling `median`")) == (2, True)
+
+
+def test_help_says_of_each_command_in_a_whole_sentence_what_it_does() -> None:
+    shown = embed("--help", env={"COLUMNS": "80"}).out.decode()
+    _, _, commands = shown.partition("Commands:\n")
+    assert [line for line in commands.splitlines() if not line.endswith(".")] == []
+    assert "..." not in commands

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -67,6 +67,11 @@ def test_nan_is_named() -> None:
 
 @settings(max_examples=50)
 @given(ROWS, st.floats(-1, 1))
+@example(floats((1, 2, 3), (1, 2, 3), (3, 1, 2)), 1.0)
+@example(floats((0, 0, 0), (0, 0, 0)), 0.5)
+@example(floats((0, 0, 0), (0, 0, 0), (1, 0, 0)), 0.0)
+@example(np.tile(np.random.default_rng(3).standard_normal((30, 40), np.float32), (4, 1)), 0.3)
+@example(np.random.default_rng(3).uniform(0.999, 1, (99, 40)).astype(np.float32), 1 - 3e-8)
 def test_groups_are_what_chains_of_likeness_connect(
     rows: NDArray[np.float32], least: float
 ) -> None:
@@ -83,3 +88,11 @@ def test_groups_are_what_chains_of_likeness_connect(
             expected.append(sorted(group))
         seen |= group
     assert similar.groups(rows, least) == expected
+
+
+def test_thousands_of_near_duplicates_are_grouped_across_tiles() -> None:
+    random = np.random.default_rng(5)
+    centres = random.standard_normal((3, 32), np.float32)
+    rows = centres[np.arange(2500) % 3] + 1e-4 * random.standard_normal((2500, 32), np.float32)
+    expected = [list(range(first, 2500, 3)) for first in range(3)]
+    assert similar.groups(rows, 0.99) == expected

@@ -75,6 +75,15 @@ def test_the_callers_fields_come_along(folder: Path) -> None:
     assert rows[0]["text"] == rows[0]["q"] == FAQ[0]
 
 
+def test_no_field_of_the_callers_passes_for_a_result(tmp_path: Path) -> None:
+    given = tmp_path / "given.jsonl"
+    given.write_text('{"id":7,"line":99,"text":"a dog slept","source":"me","score":5}\n')
+    [row] = found(embed("similar", "a cat sat", "--in", given))
+    assert list(row) == ["score", "text", "source", "line", "id"]
+    assert row["score"] < 1
+    assert (row["text"], row["source"], row["line"]) == ("a dog slept", str(given), 1)
+
+
 def test_stored_vectors_score_as_their_texts_do(folder: Path) -> None:
     texts = found(embed("similar", QUERY, "--in", folder / "faq.txt"))
     expected = [(row["score"], row["line"]) for row in texts]
@@ -84,6 +93,26 @@ def test_stored_vectors_score_as_their_texts_do(folder: Path) -> None:
         assert all("embedding" not in row for row in rows)
     named = embed("similar", QUERY, "--in", folder / "v.npy", "--texts", folder / "faq.txt")
     assert [row["text"] for row in found(named)] == [row["text"] for row in texts]
+
+
+def test_near_duplicates_of_stored_vectors_keep_their_fields(folder: Path) -> None:
+    for name in ("v.jsonl", "v.parquet"):
+        [row] = found(embed("similar", "--dedup", "0.8", "--in", folder / name))
+        assert [(one["line"], one["id"], one["q"]) for one in row["group"]] == [
+            (1, 10, FAQ[0]),
+            (3, 12, FAQ[2]),
+        ]
+        assert all("embedding" not in one for one in row["group"])
+
+
+@pytest.mark.parametrize("form", ["tsv", "table", "jsonl"])
+def test_a_file_is_named_whatever_bytes_its_name_has(form: str, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.txt"
+    with open(name, "w") as file:  # noqa: PTH123
+        file.write("a\n")
+    run = embed("similar", "x", "--in", os.fsdecode(name), "-f", form)
+    assert (run.code, run.err) == (0, "")
+    assert "\ufffd.txt" in run.out.decode()
 
 
 def test_several_sources_are_ranked_together(folder: Path) -> None:
@@ -109,6 +138,14 @@ def test_top_and_min_score_choose(folder: Path) -> None:
 def test_the_exit_code_alone_tells(least: str, code: int) -> None:
     run = embed("similar", "a cat sat", "a dog slept", "--min-score", least, "-q")
     assert (run.code, run.out, run.err) == (code, b"", "")
+
+
+@pytest.mark.parametrize("how", [[], ["--matrix"], ["--dedup", "0.5"]])
+def test_a_table_shows_a_text_as_it_is(how: list[str]) -> None:
+    text = "[/docs] [bold]arr[i][/bold] :smile: 3.5"
+    run = embed("similar", *how, "-f", "table", text, text, text)
+    assert (run.code, run.err) == (0, "")
+    assert text in run.out.decode()
 
 
 def test_tsv_has_a_match_a_line() -> None:
@@ -184,7 +221,9 @@ def test_a_terminal_shows_a_table_and_a_pair_one_number(folder: Path) -> None:
         (["x", "--in", "missing.txt"], 3, "cannot read `missing.txt`: no such file or directory"),
         (["x", "--in", "missing.npy"], 3, "cannot read `missing.npy`: no such file or directory"),
         (["x", "--in", "cube.npy"], 3, "`cube.npy` holds no vectors: it is an array (2, 2, 2)"),
-        (["x", "--in", "nan.npy"], 3, "vector 2 holds NaN or infinity"),
+        (["x", "--in", "nan.npy"], 3, "nan.npy:2: the vector holds NaN or infinity"),
+        (["--matrix", "--in", "nan.npy"], 3, "nan.npy:2: the vector holds NaN or infinity"),
+        (["x", "--in", "long.txt", "--no-truncate"], 3, "long.txt:2: too long: it has 302 tokens"),
         (["x", "--in", "narrow.npy"], 3, "the vectors of `narrow.npy` have 5 dimensions, the que"),
         (["x", "--in", "ragged.jsonl"], 3, "ragged.jsonl:2: the `embedding` holds not 384"),
         (["x", "--in", "short.npy"], 3, "the vectors of `short.npy` belong to another number of"),
@@ -193,7 +232,10 @@ def test_a_terminal_shows_a_table_and_a_pair_one_number(folder: Path) -> None:
             3,
             "the vectors of `prefixed.npy` belong to another pr",
         ),
-        (["x", "--in", "v.npy", "--texts", "one.txt"], 3, "`one.txt` has fewer texts than `v.npy`"),
+        (["x", "--in", "v.npy", "--texts", "one.txt"], 3, "`one.txt` has 1 texts, and `v.npy` 3 v"),
+        (["x", "--in", "v.npy", "--texts", "5.txt", "--top", "1"], 3, "`5.txt` has 5 texts, and `"),
+        (["--matrix", "--in", "v.npy", "--texts", "5.txt"], 3, "`5.txt` has 5 texts, and `v.npy`"),
+        (["x", "--in", "v.jsonl", "--texts", "one.txt"], 2, "--texts names the texts of an NPY fi"),
     ],
 )
 def test_what_does_not_fit_is_told_in_a_line(
@@ -205,6 +247,8 @@ def test_what_does_not_fit_is_told_in_a_line(
     ragged = [{"embedding": [0.1] * width} for width in (384, 383)]
     (folder / "ragged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ragged))
     (folder / "one.txt").write_text("only one\n")
+    (folder / "long.txt").write_text("short\n" + "long " * 300)
+    (folder / "5.txt").write_text("a\n" * 5)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     run = embed("similar", *arguments)

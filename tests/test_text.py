@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -96,13 +97,20 @@ def test_a_raw_vector_is_longer_than_one() -> None:
         (["x", "--device", "azure"], 2, "error: the device `azure` would leave this model to th"),
         (["x", "--max-tokens", "2"], 2, "error: a limit of 2 tokens leaves no room for text: the"),
         (["--no-truncate", "x", "y " * 300], 3, "error: text 2 is too long: it has 302 tokens, th"),
+        (["x", "-o", "x" * 300], 6, "error: cannot write `xxx"),
+        (["-0", "x"], 2, "error: -0 says where texts on stdin end, but there are texts as argum"),
+        (["x", "--server", "http://h", "--threads", "2"], 2, "error: --onnx-file, --pooling, --th"),
+        (["x", "--server", "http://h", "--device", "cuda"], 2, "error: --onnx-file, --pooling, --"),
+        (["x", "-o", "."], 2, "error: `.` is a folder\n"),
         (["x", b"\xff"], 3, "error: text 2 is not UTF-8\n"),
         (["x", "--prefix", b"\xff"], 2, "error: the prefix is not Unicode: surrogates not allowed"),
         (["x", "-m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
+        (["x", "-qm", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
+        (["-0m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
         (
             ["x", "-o", "/no/such/folder/v"],
             6,
-            "error: cannot write `/no/such/folder/v`: No such fi",
+            "error: cannot write `/no/such/folder/v`: no such fi",
         ),
     ],
 )
@@ -121,6 +129,12 @@ def test_what_was_read_before_a_bad_line_is_answered() -> None:
     assert run.err.startswith("error: stdin:2: not UTF-8: invalid start byte at byte 3\n")
 
 
+def test_a_line_that_is_too_long_is_named() -> None:
+    run = embed("text", "--no-truncate", stdin=b"fine\n" + b"long " * 300)
+    assert (run.code, run.out.count(b"\n")) == (3, 1)
+    assert run.err.startswith("error: stdin:2: too long: it has 302 tokens, the limit is 256\n")
+
+
 def test_a_file_is_left_as_it_was_when_something_goes_wrong(tmp_path: Path) -> None:
     out = tmp_path / "v.jsonl"
     out.write_text("yesterday\n")
@@ -129,16 +143,28 @@ def test_a_file_is_left_as_it_was_when_something_goes_wrong(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_full_disk_is_told() -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "embedcli", "text", "x"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert done.returncode == 6
-    assert done.stderr == b"error: cannot write to standard output: No space left on device\n"
+def test_a_socket_is_no_file_to_write_to(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        run = embed("text", "x", "-o", tmp_path / "s")
+    assert (run.code, run.out) == (6, b"")
+    assert run.err.startswith(f"error: cannot write `{tmp_path / 's'}`: ")
+    assert run.err.count("\n") == 1
+
+
+def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    for name in ("-", "/dev/stdout"):
+        assert embed("text", "x", "-o", name).out == embed("text", "x").out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("v.jsonl")
+    assert embed("text", "x", "-o", tmp_path / "link").code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "v.jsonl").read_text().startswith('{"text":"x"')
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:

@@ -30,7 +30,7 @@ END: Final = "# -- end --\n"
 
 # What stands for a value that is no word of a list: the shell code knows these.
 FILE, MODEL, PULLED, PROMPT, NONE = "@file", "@model", "@pulled", "@prompt", "@none"
-_FILES: Final = {"FILE", "OUT", "PATH", "FOLDER", "INPUT..."}
+_FILES: Final = {"FILE", "OUT", "PATH", "FOLDER", "INPUT"}
 _DEVICES: Final = "cpu cuda tensorrt rocm migraphx openvino dml coreml qnn"
 _USUAL: Final = "query document"
 

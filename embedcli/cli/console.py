@@ -15,6 +15,12 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)  # noqa: T201
 
 
+def say_if_typed(what: str, *, quiet: bool) -> None:
+    """Tell a person at the terminal that the program waits for `what`, and not for itself."""
+    if sys.stdin.isatty() and not quiet:
+        say(f"reading {what} from the terminal, one a line; Ctrl-D ends")
+
+
 def in_bytes(size: int) -> str:
     """Return a number of bytes for a person, in the units that disks are sold in."""
     for unit, below in (("B", 1e3), ("KB", 1e6), ("MB", 1e9)):

@@ -1,8 +1,6 @@
 """`embed file`: files of any size to vectors, and nothing lost on the way."""
 
-import os
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,10 +35,8 @@ class OnError(StrEnum):
 
 def file(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, or - for stdin.")],
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="OUT", help="A file; by default stdout.")
-    ] = "-",
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Files, or - for stdin.")],
+    output: options.Output = "-",
     model: options.Model = "all-minilm",
     form: Annotated[
         str | None,
@@ -59,9 +55,7 @@ def file(
             "by default as INPUT is named.",
         ),
     ] = None,
-    field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The field to embed: text, or a.b in a.")
-    ] = None,
+    field: Annotated[str | None, typer.Option(metavar="NAME", help=options.FIELD)] = None,
     template: Annotated[
         str | None, typer.Option(metavar="WORDS", help="Several fields: '{title}: {body}'.")
     ] = None,
@@ -105,10 +99,11 @@ def file(
     server: options.Server = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Embed files of any size: lines, JSONL, CSV, TSV or Parquet, each plain or compressed.
+    """Embed files of any size to JSONL, NPY or Parquet.
 
-    A run that was killed is continued by the same command. With --chunk, a row's text is its
-    window's, and N counts what the model sees: prompt and special tokens included.
+    Reads lines, JSONL, CSV, TSV and Parquet, each plain or compressed. A run that was killed is
+    continued by the same command. With --chunk, a row's text is its window's, and N counts what
+    the model sees: prompt and special tokens included.
 
     For example:
 
@@ -136,7 +131,7 @@ def file(
 
     how = Reading(input_format, field, template, whole, null)
     shape = Shape(how.selection(), text=text, replace=replace, windows=chunk is not None)
-    target = None if output == "-" else _target(output, inputs)
+    target = options.target(output, inputs)
     through = target is None or streams.is_device(target)
     kind = outputs.kind_of(None if through else output, form)
     for name in inputs:
@@ -164,24 +159,6 @@ def file(
             rejects = f": {target}.rejects.jsonl"
     if not quiet and tally is not None:
         _summary(tally, rejects)
-
-
-def _target(output: str, inputs: list[str]) -> Path:
-    """Return where OUT is: of a link, what it points to, since a rename would replace the link.
-
-    Raises:
-        UsageError: it is an input, or a folder.
-    """
-    real = os.path.realpath(output)
-    ours = {real, f"{real}.rejects.jsonl"}
-    if ours & {os.path.realpath(name) for name in inputs if name != "-"}:
-        raise UsageError(
-            f"`{output}` or its rejects are an input, too", hint="write to another file"
-        )
-    target = Path(output)
-    if target.is_dir():
-        raise UsageError(f"`{output}` is a folder", hint="name a file: -o OUT.jsonl")
-    return Path(real) if target.is_symlink() else target
 
 
 def _windows(

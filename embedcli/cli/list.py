@@ -16,7 +16,7 @@ def list_models(
     every: Annotated[
         bool, typer.Option("--all", help="The names that can be fetched, too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="An object a model.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a model.")] = False,
 ) -> None:
     """List the models on this machine."""
     from embedcli.models import kept

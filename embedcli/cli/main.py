@@ -2,11 +2,11 @@
 
 import os
 import sys
-import traceback
+from contextlib import suppress
 
 from embedcli import errors
-from embedcli.cli import start
 from embedcli.cli.console import say
+from embedcli.formats import streams
 
 EXIT_CODES: dict[type[errors.EmbedError], int] = {
     errors.UsageError: 2,
@@ -20,30 +20,51 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; an EmbedError becomes a line, perhaps a hint, and an exit code."""
+    """Run the command line, and end the process with its exit code.
+
+    At once: threads may be deep in onnxruntime, which cannot be interrupted.
+    """
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    os._exit(code)
+
+
+def _run() -> int:
+    """Return the exit code; an EmbedError becomes a line, perhaps a hint, and its own."""
+    try:
+        streams.take_over()
+        code = _commands()
+        sys.stdout.flush()
+    except streams.ReaderLeft:
+        return 0
+    except errors.EmbedError as error:
+        say(f"error: {error}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+        code = errors.code_for(error, EXIT_CODES)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        code = BUG
+    with suppress(errors.OutputError, streams.ReaderLeft):  # something worse is told already
+        sys.stdout.flush()
+    return code
+
+
+def _commands() -> int:
     # Read by NumPy when it loads: its products are small or run on threads of ours already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Imported late, so that Ctrl-C is answered as early.
+    from embedcli.cli import start
+
     begun = start.begin(sys.argv[1:])
     from embedcli.cli.app import app
 
     try:
         app(prog_name="embed", obj=begun)
-    except errors.EmbedError as error:
-        say(f"error: {error}")
-        if error.hint:
-            say(f"hint: {error.hint}")
-        _leave(errors.code_for(error, EXIT_CODES))
-    except KeyboardInterrupt:
-        _leave(INTERRUPTED)
     except SystemExit as done:
-        _leave(done.code if isinstance(done.code, int) else 0)
-    except Exception:
-        traceback.print_exc()
-        _leave(BUG)
-
-
-def _leave(code: int) -> None:
-    """End the process at once: threads may be deep in onnxruntime, which cannot be interrupted."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        return done.code if isinstance(done.code, int) else 0
+    return 0

@@ -49,10 +49,10 @@ def quantize(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a model whose products are computed in 8 bits, and say what that cost.
+    """Make a model that computes in 8 bits, and say what that cost.
 
-    The products that cost most stay in float32, where the budget of --min-cosine asks for it.
-    Needs the package `onnx`: pip install 'embedcli[quantize]'.
+    Products that cost most stay in float32, as far as --min-cosine asks for that. Needs the
+    package `onnx`: pip install 'embedcli[quantize]'.
 
     For example:
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, BinaryIO
@@ -33,9 +34,7 @@ def write_matches(file: BinaryIO, form: Format, matches: Sequence["Match"]) -> N
     elif form is Format.TSV:
         _write_cells(file, [[_score(m.score), *_cells(m.candidate)] for m in matches])
     else:
-        _write_objects(
-            file, [{"score": round(m.score, _DIGITS), **_fields(m.candidate)} for m in matches]
-        )
+        _write_objects(file, [_fields(m.candidate, m.score) for m in matches])
 
 
 def write_score(file: BinaryIO, score: float) -> None:
@@ -77,9 +76,16 @@ def write_groups(file: BinaryIO, form: Format, groups: Sequence[Sequence["Candid
         _print(file, table)
 
 
-def _fields(candidate: "Candidate") -> dict[str, object]:
-    ours: dict[str, object] = {} if candidate.text is None else {"text": candidate.text}
-    return {**ours, "source": candidate.source, "line": candidate.line, **candidate.fields}
+def _fields(candidate: "Candidate", score: float | None = None) -> dict[str, object]:
+    """Return what is said of a candidate, then those of the caller's fields named otherwise."""
+    ours = {
+        "score": None if score is None else round(score, _DIGITS),
+        "text": candidate.text,
+        "source": candidate.source,
+        "line": candidate.line,
+    }
+    said = {name: value for name, value in ours.items() if value is not None}
+    return said | {name: value for name, value in candidate.fields.items() if name not in said}
 
 
 def _cells(candidate: "Candidate") -> list[str]:
@@ -101,12 +107,12 @@ def _score(score: float) -> str:
 
 def _write_objects(file: BinaryIO, rows: Iterable[dict[str, object]]) -> None:
     for row in rows:
-        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        file.write(json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
 
 
 def _write_cells(file: BinaryIO, rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
-        file.write("\t".join(row).encode() + b"\n")
+        file.write("\t".join(row).encode(errors="surrogateescape") + b"\n")
 
 
 def _table(matches: Sequence["Match"]) -> "RenderableType":
@@ -150,11 +156,17 @@ def _shade(score: float) -> str:
 
 
 def _print(file: BinaryIO, shown: "RenderableType") -> None:
-    """Print to a terminal, in its width and, unless it says otherwise, in colour."""
-    import io
-
+    """Print as the terminal has it: in its width and, unless it says otherwise, in colour."""
     from rich.console import Console
 
-    wrapped = io.TextIOWrapper(file, "utf-8", write_through=True)
-    Console(file=wrapped, width=shutil.get_terminal_size().columns).print(shown)
-    wrapped.detach()  # the file is its owner's to close
+    # What is shown is the caller's own text, whatever Rich would make of its brackets.
+    console = Console(
+        file=sys.stdout,
+        width=shutil.get_terminal_size().columns,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    with console.capture() as captured:
+        console.print(shown)
+    file.write(captured.get().encode(errors="surrogateescape"))

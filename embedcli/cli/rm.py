@@ -13,7 +13,10 @@ def rm(
     model: Annotated[str, typer.Argument(metavar="NAME", help="The model.")],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a model from this machine: all revisions and graphs of its repo."""
+    """Remove a model from this machine.
+
+    All revisions and graphs of its repo go with it.
+    """
     from embedcli.models import kept
     from embedcli.models.reference import parse
 

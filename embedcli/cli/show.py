@@ -19,7 +19,7 @@ def show(
     pooling: options.Pooling = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show what is known of a model on this machine, and which file says it."""
+    """Show every fact of a model, and which file says it."""
     from embedcli.load import pooling_named
     from embedcli.models import cache, hashes
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from embedcli.cli import options, ranking
-from embedcli.cli.console import say
+from embedcli.cli.console import say_if_typed
 from embedcli.cli.memory import remembering
 from embedcli.cli.progress import progress
 from embedcli.cli.ranking import Format
@@ -30,34 +30,37 @@ def similar(
     context: typer.Context,
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY [CANDIDATE]...", help="No candidate: stdin, by line."),
+        typer.Argument(metavar="TEXT", help="The query, then candidates; none: stdin, by line."),
     ] = None,
     files: Annotated[
         list[str] | None,
         typer.Option("--in", metavar="FILE", help="Candidates: as `embed file` reads or writes."),
     ] = None,
     names: Annotated[
-        str | None, typer.Option("--texts", metavar="FILE", help="The texts of an NPY file.")
+        str | None,
+        typer.Option("--texts", metavar="FILE", help="The texts of an NPY file, in its order."),
     ] = None,
     top: Annotated[
         int | None,
         typer.Option("--top", metavar="K", min=1, help=f"How many to show; by default {_TOP}."),
     ] = None,
     least: Annotated[
-        float | None, typer.Option("--min-score", metavar="S", help="No lower; exit 1 if none.")
+        float | None,
+        typer.Option("--min-score", metavar="S", help="Show none below S; exit 1 if none is left."),
     ] = None,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Compare each with each.")] = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Compare each text with each.")] = False,
     dedup: Annotated[
-        float | None, typer.Option("--dedup", metavar="S", help="Show groups of near-duplicates.")
+        float | None,
+        typer.Option(
+            "--dedup", metavar="S", help="Show groups of near-duplicates: S is the least cosine."
+        ),
     ] = None,
     dot: Annotated[bool, typer.Option("--dot", help="Dot products, not cosines.")] = False,
     form: Annotated[
         Format | None,
         typer.Option("-f", "--format", help="By default a table on a terminal, else JSONL."),
     ] = None,
-    field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The field to compare: text, or a.b in a.")
-    ] = None,
+    field: Annotated[str | None, typer.Option(metavar="NAME", help=options.FIELD)] = None,
     null: options.Null = False,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Remember the vectors of files.")
@@ -79,7 +82,10 @@ def similar(
         bool, typer.Option("-q", "--quiet", help="Print nothing: the exit code tells.")
     ] = False,
 ) -> None:
-    """Show what is closest to QUERY: among arguments, lines, files, or stored vectors.
+    """Show which texts or stored vectors are closest to a query.
+
+    Candidates are arguments, lines of standard input, or with --in what `embed file` reads, and
+    the vectors that it has written.
 
     For example:
 
@@ -104,6 +110,7 @@ def similar(
         truncate=truncate,
         normalize=normalize,
     )
+    _refuse_idle_texts(names, files or [])
     choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
     embedder = embedder_for(context, choice, server=server)
     from embedcli.comparison import Comparison
@@ -157,9 +164,17 @@ def _refuse_clashes(
         )
 
 
+def _refuse_idle_texts(names: str | None, files: Sequence[str]) -> None:
+    from embedcli.formats import stored
+
+    if names is not None and not any(stored.is_array(name) for name in files):
+        raise UsageError(
+            "--texts names the texts of an NPY file, and there is none", hint="add --in FILE.npy"
+        )
+
+
 def _standard_input(*, quiet: bool) -> str:
-    if sys.stdin.isatty() and not quiet:
-        say("reading candidates from the terminal, one a line; Ctrl-D ends")
+    say_if_typed("candidates", quiet=quiet)
     return "-"
 
 

@@ -1,8 +1,9 @@
 """A head start for the model: it loads while the command line is still being read.
 
 Reading a command line costs Typer about as long as onnxruntime needs to load a small graph, and
-the latter leaves Python's lock alone. So the usual case, an embedding command on the default
-model, begins to load before it is parsed. Anything else on the line, and nothing is begun.
+the latter leaves Python's lock alone. So what looks like the usual case, an embedding command on
+the default model, begins to load before it is parsed. That is a guess: whether the model that has
+been begun is the one asked for is known once the line has been read.
 """
 
 import os
@@ -31,7 +32,7 @@ _DEFAULT = "all-minilm"
 
 
 def begin(arguments: Sequence[str]) -> "Future[Embedder] | None":
-    """Begin to load the default model, where `arguments` can mean nothing else."""
+    """Begin to load the default model, where nothing in `arguments` looks like another."""
     if not arguments or arguments[0] not in _COMMANDS or _VARIABLES & os.environ.keys():
         return None
     if any(argument.startswith(_OTHERWISE) for argument in arguments):
@@ -57,21 +58,28 @@ def _load(begun: "Future[Embedder]") -> None:
 class Choice:
     """Which model a command asks for, and how it is to run."""
 
-    model: str
-    onnx_file: str | None
-    pooling: str | None
-    threads: int | None
-    device: str
-    offline: bool
-    quiet: bool
+    model: str = _DEFAULT
+    onnx_file: str | None = None
+    pooling: str | None = None
+    threads: int | None = None
+    device: str = "cpu"
+    offline: bool = False
+    quiet: bool = False
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is what `begin` loads; it is here, and nothing need be said of it."""
+        return self == Choice(offline=self.offline, quiet=self.quiet)
 
 
 def embedder_for(context: typer.Context, choice: Choice, *, server: str | None) -> "Embeds":
     """Return the model that a command asks for: on this machine, or on a server."""
     if server is None:
         return embedder_here(context, choice)
-    if choice.onnx_file is not None or choice.pooling is not None or choice.offline:
-        raise UsageError("--onnx-file, --pooling and --offline have no say with --server")
+    if choice != Choice(choice.model, quiet=choice.quiet):
+        raise UsageError(
+            "--onnx-file, --pooling, --threads, --device and --offline have no say with --server"
+        )
     from embedcli.remote import Remote
 
     return Remote(server, choice.model, key=os.environ.get("EMBED_API_KEY"))
@@ -84,7 +92,7 @@ def embedder_here(context: typer.Context, choice: Choice) -> "Embedder":
     from embedcli.models import store
 
     begun: Future[Embedder] | None = context.obj
-    if begun is not None:
+    if begun is not None and choice.is_usual:
         return begun.result()
     embedder = load(
         choice.model,

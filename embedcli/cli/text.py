@@ -2,19 +2,20 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from embedcli.cli import options
-from embedcli.cli.console import say
+from embedcli.cli.console import say_if_typed
 from embedcli.cli.start import Choice, embedder_for
 from embedcli.errors import UsageError
 
 if TYPE_CHECKING:
     from embedcli.embeds import Embeds
+    from embedcli.formats.record import Record
     from embedcli.records import Embedded, Options
 
 
@@ -29,13 +30,14 @@ class Format(StrEnum):
 def text(
     context: typer.Context,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts; none: stdin, by line.")
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; none: stdin, by line.")
     ] = None,
     model: options.Model = "all-minilm",
     form: Annotated[
-        Format, typer.Option("-f", "--format", help="An object a text, one document, or NumPy.")
+        Format,
+        typer.Option("-f", "--format", help="A JSON object a text, one for all, or a NumPy array."),
     ] = Format.JSONL,
-    output: options.Output = None,
+    output: options.Output = "-",
     null: options.Null = False,
     dimensions: options.Dimensions = None,
     truncate: options.Truncate = True,
@@ -62,11 +64,14 @@ def text(
       embed text -f npy -o titles.npy < titles.txt
     """
     started = time.perf_counter_ns()
-    if form is Format.NPY and output is None and sys.stdout.isatty():
+    target = options.target(output)
+    if form is Format.NPY and target is None and sys.stdout.isatty():
         raise UsageError(
             "a NumPy array would garble the terminal: it is binary",
             hint="add -o FILE, or send it into a pipe",
         )
+    if null and texts:
+        raise UsageError("-0 says where texts on stdin end, but there are texts as arguments")
     wanted = options.settle(
         prompt=prompt,
         prefix=prefix,
@@ -81,7 +86,7 @@ def text(
     choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)
     embedder = embedder_for(context, choice, server=server)
     loaded = time.perf_counter_ns()
-    with streams.sink(output) as file:
+    with streams.sink(target) as file:
         rows = _embed(embedder, given, wanted)
         if form is Format.JSON:
             _write_document(file, model, rows, started=started, loaded=loaded)
@@ -89,37 +94,29 @@ def text(
             _write(file, form, rows, dimensions or embedder.spec.dimensions)
 
 
-def _standard_input(*, null: bool, quiet: bool) -> Iterator[str]:
+def _standard_input(*, null: bool, quiet: bool) -> "Iterator[Record]":
     from embedcli.formats import lines, sources
     from embedcli.formats.record import Reject
 
-    if sys.stdin.isatty() and not quiet:
-        say("reading texts from the terminal, one a line; Ctrl-D ends")
+    say_if_typed("texts", quiet=quiet)
     with sources.opened("-", None) as source:
         for record in lines.read(source, nul=null):
             if isinstance(record, Reject):
                 raise record.error("convert the text to UTF-8 first, for instance with iconv")
-            yield record.text
+            yield record
 
 
 def _embed(
-    embedder: "Embeds", texts: Iterable[str], wanted: "Options"
+    embedder: "Embeds", texts: "list[str] | Iterator[Record]", wanted: "Options"
 ) -> Iterator[tuple[str, "Embedded"]]:
     """Yield each text with its vector, in order."""
     if isinstance(texts, list):
         yield from zip(texts, embedder.submit(texts, wanted).result(), strict=True)
         return
-    from collections import deque
+    from embedcli.pairing import paired
 
-    waiting: deque[str] = deque()
-
-    def remembered() -> Iterator[str]:
-        for line in texts:
-            waiting.append(line)
-            yield line
-
-    for embedded in embedder.stream(remembered(), wanted):
-        yield waiting.popleft(), embedded
+    for record, embedded in paired(embedder, texts, wanted):
+        yield record.text, embedded
 
 
 def _write(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def verify(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="[NAME]", envvar="EMBED_MODEL", help="The model.")
+        str, typer.Argument(metavar="NAME", envvar="EMBED_MODEL", help="The model.")
     ] = "all-minilm",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     onnx_file: options.OnnxFile = None,

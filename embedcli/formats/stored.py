@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -54,17 +55,30 @@ def array(name: str) -> Vectors:
     Raises:
         InputError: it cannot be read, or holds something else.
     """
-    try:
-        with sources.reading(name):
-            rows = np.load(name, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"cannot read `{name}`: {str(error).splitlines()[0]}") from error
-    if rows.ndim != 2 or rows.dtype.kind != "f":
-        raise InputError(
-            f"`{name}` holds no vectors: it is an array {rows.shape} of {rows.dtype}",
-            hint="an array of vectors has two dimensions, and numbers of floating point",
-        )
-    return rows  # type: ignore[no-any-return]  # np.load knows no dtype
+    with sources.reading(name):
+        try:
+            shape, dtype = _header(name)
+            # Looked at first: to map values of no width, such as `<U0`, ends the whole process.
+            if len(shape) == 2 and dtype.kind == "f":
+                return np.lib.format.open_memmap(name, mode="r")
+        except OSError:
+            raise
+        except Exception as error:  # the header is parsed as Python, and raises whatever that does
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"cannot read `{name}`: no NPY file, or damaged: {reason}") from error
+    raise InputError(
+        f"`{name}` holds no vectors: it is an array {shape} of {dtype}",
+        hint="an array of vectors has two dimensions, and numbers of floating point",
+    )
+
+
+def _header(name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with Path(name).open("rb") as file:
+        first = np.lib.format.read_magic(file) == (1, 0)
+        layout = np.lib.format
+        read = layout.read_array_header_1_0 if first else layout.read_array_header_2_0
+        shape, _, dtype = read(file)
+        return shape, dtype
 
 
 def rows(name: str, reading: Reading) -> Iterator[tuple[Record, Vector]]:
@@ -93,7 +107,16 @@ def _without_text(reading: Reading) -> Reading:
 def _vector(record: Record) -> Vector:
     try:
         if isinstance(record.fields, bytes):
-            return np.array(orjson.loads(record.fields)[FIELD], dtype=np.float32)
-        return record.fields.vector(FIELD)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{record.source}:{record.line}: there is no `{FIELD}`") from error
+            with np.errstate(over="ignore"):  # infinity is refused with its place
+                vector = np.array(orjson.loads(record.fields)[FIELD], dtype=np.float32)
+        else:
+            vector = record.fields.vector(FIELD)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _no_vector(record) from error
+    if vector.ndim != 1:
+        raise _no_vector(record)
+    return vector
+
+
+def _no_vector(record: Record) -> InputError:
+    return InputError(f"{record.source}:{record.line}: the `{FIELD}` is missing, or is no vector")
