@@ -8,7 +8,6 @@ import typer
 from embedcli.cli.console import in_bytes, say
 
 app = typer.Typer(
-    no_args_is_help=True,
     rich_markup_mode=None,
     help="Show or clear the vectors that are remembered.",
 )

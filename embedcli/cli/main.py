@@ -61,10 +61,21 @@ def _commands() -> int:
     from embedcli.cli import start
 
     begun = start.begin(sys.argv[1:])
+    import typer
+
     from embedcli.cli.app import app
 
     try:
-        app(prog_name="embed", obj=begun)
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else 0
-    return 0
+        code: int | None = app(prog_name="embed", obj=begun, standalone_mode=False)
+    except typer.TyperException as error:
+        raise _misused(error.format_message()) from error
+    return code or 0
+
+
+def _misused(message: str) -> errors.UsageError:
+    """Return what Typer says of a command line in the words and the form of all other errors."""
+    named = [argument for argument in sys.argv[1:2] if not argument.startswith("-")]
+    command = " ".join(["embed", *named]) if not message.startswith("No such command") else "embed"
+    return errors.UsageError(
+        message[:1].lower() + message[1:].rstrip("."), hint=f"see {command} --help"
+    )
