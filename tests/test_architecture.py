@@ -121,7 +121,7 @@ PLAN = {
     ),
     "server.local": (
         "engine.embedder errors load models.cache models.configs models.hashes models.kept "
-        "models.reference models.store server.names server.shelf"
+        "models.reference models.spec models.store server.names server.shelf"
     ),
     "server.run": "errors",
     "remote": "engine.asked engine.cores errors models.spec records",

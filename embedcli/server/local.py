@@ -4,12 +4,17 @@ A name reaches `reference.parse` only after Ollama's grammar has let it pass, wh
 and a model is loaded with the network forbidden, so nothing is fetched but by a pull.
 """
 
+import hashlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
+
+import orjson
 
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import EmbedError, ModelNotFound, UsageError
@@ -18,11 +23,15 @@ from embedcli.models import cache as disk
 from embedcli.models import hashes, kept, reference, store
 from embedcli.models.cache import Found
 from embedcli.models.configs import Configs
+from embedcli.models.spec import ModelSpec
 from embedcli.server import names
 from embedcli.server.names import NAMESPACE, TAG, Name
 from embedcli.server.shelf import Progress, ServedModel, Shelf
 
 _UNTOLD = "onnx"  # the family of a model whose config.json tells none
+
+# Of a spec: how the model is called and where it lies, which no vector depends on.
+_PLACES = {"name", "folder", "graph", "tokenizer", "weights", "revision"}
 
 # What config.json does not tell, for the one model of which it is known.
 _BUNDLED_WEIGHTS = 22_713_216
@@ -69,7 +78,7 @@ def _described(name: Name, found: Found) -> ServedModel:
     return ServedModel(
         name=name,
         size=spec.size + spec.tokenizer.stat().st_size,
-        digest=hashes.sha256(spec.graph),
+        digest=_digest(spec),
         modified=datetime.fromtimestamp(spec.graph.stat().st_mtime, UTC),
         family=config.text("model_type") or _UNTOLD,
         dimensions=spec.dimensions,
@@ -80,6 +89,25 @@ def _described(name: Name, found: Found) -> ServedModel:
         prompts=spec.prompts,
         default_prompt=spec.default_prompt,
     )
+
+
+def _digest(spec: ModelSpec) -> str:
+    """Return a hash of all that decides a vector: what is in the files, and what is made of it.
+
+    The graph alone would not do: repos share one, and differ in tokenizer, pooling or weights.
+    """
+    facts = {
+        field.name: getattr(spec, field.name)
+        for field in fields(spec)
+        if field.compare and field.name not in _PLACES
+    }
+
+    def place(path: Path) -> str:
+        return path.relative_to(spec.folder).as_posix()
+
+    told = {"files": hashes.of_model(spec), "facts": facts}
+    document = orjson.dumps(told, default=place, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(document).hexdigest()
 
 
 def _pull(name: Name) -> Iterator[Progress]:
