@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import orjson
@@ -25,7 +25,7 @@ from embedcli.models.cache import Found
 from embedcli.models.configs import Configs
 from embedcli.models.spec import ModelSpec
 from embedcli.server import names
-from embedcli.server.names import NAMESPACE, TAG, Name
+from embedcli.server.names import HOST, NAMESPACE, Name
 from embedcli.server.shelf import Progress, ServedModel, Shelf
 
 _UNTOLD = "onnx"  # the family of a model whose config.json tells none
@@ -41,15 +41,9 @@ def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
     """Return the shelf; its models run on `threads` cores of `device`."""
 
     def open_model(model: ServedModel) -> Embedder:
-        return load(_typed(model.name), threads=threads, device=device, offline=True)
+        return load(model.name.typed(), threads=threads, device=device, offline=True)
 
     return Shelf(_models, _find, open_model, _pull, _delete)
-
-
-def _typed(name: Name) -> str:
-    """Return how `name` is written on the command line."""
-    model = name.model if name.tag == TAG else f"{name.model}:{name.tag}"
-    return model if name.namespace == NAMESPACE else f"{name.namespace}/{model}"
 
 
 def _models() -> Sequence[ServedModel]:
@@ -63,16 +57,31 @@ def _models() -> Sequence[ServedModel]:
 
 
 def _find(name: Name) -> ServedModel | None:
-    """Return what `name` means if it is on this machine; a catalogue's alias is as good."""
+    """Return what `name` means if it is on this machine; a catalogue's alias is as good.
+
+    Names of the catalogue are in lower case, and those of repos in the case of their folders.
+    """
+    if name.host != HOST or (name.namespace == NAMESPACE and name != name.folded()):
+        return None
     with suppress(EmbedError):
-        place = disk.find(reference.parse(_typed(name)))
-        return None if place is None else _described(name, place)
+        found = disk.find(reference.parse(name.typed()))
+        return None if found is None else _described(_under_its_own_name(found))
     return None
 
 
-@cache
-def _described(name: Name, found: Found) -> ServedModel:
+def _under_its_own_name(found: Found) -> Found:
+    """Return the same model by the shortest of its names, so that all of them mean one."""
+    if found.reference.repo is None:
+        return found
+    shortest = disk.find(reference.parse(kept.name_of(found.reference.repo, found.file)))
+    return shortest if shortest is not None and shortest.graph == found.graph else found
+
+
+@lru_cache(maxsize=256)
+def _described(found: Found) -> ServedModel:
     """Return the facts of a model; read once, since a commit's files never change."""
+    name = names.parse(found.reference.name)
+    assert name is not None, "it was found by such a name"
     spec = disk.spec(found)
     config = Configs(spec.folder, spec.graph).read("config.json")
     return ServedModel(
@@ -115,10 +124,10 @@ def _pull(name: Name) -> Iterator[Progress]:
 
     Raises what `store.plan` and `store.fetch` do.
     """
-    wanted = reference.parse(_typed(name))
-    if disk.find(wanted) is not None:
+    wanted = reference.parse(name.typed())
+    if name.host == HOST and disk.find(wanted) is not None:
         return
-    if wanted.repo is None:
+    if name.host != HOST or wanted.repo is None:
         raise ModelNotFound(f"model '{name}' not found")
     plan = store.plan(wanted)
     told: queue.SimpleQueue[int | EmbedError | None] = queue.SimpleQueue()
@@ -146,7 +155,7 @@ def _delete(model: ServedModel) -> None:
         UsageError: it is a part of the program.
         OutputError: the system does not let it be deleted.
     """
-    wanted = reference.parse(_typed(model.name))
+    wanted = reference.parse(model.name.typed())
     if wanted.repo is None:
         raise UsageError("the model inside the package cannot be removed")
     kept.remove(wanted)

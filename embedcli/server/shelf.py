@@ -44,7 +44,7 @@ class Shelf:
     """The models that are served, and what can be done with them; each function may be slow."""
 
     models: Callable[[], Sequence[ServedModel]]
-    find: Callable[[Name], ServedModel | None]  # by any name, listed or not
+    find: Callable[[Name], ServedModel | None]  # by its exact name, listed or not
     load: Callable[[ServedModel], Embedder]
     pull: Callable[[Name], Iterator[Progress]]
     delete: Callable[[ServedModel], None]
@@ -70,10 +70,11 @@ class Library:
     def find(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
         """Look for the model called `name`, in any case unless told otherwise; may be slow."""
         models = self.models()
-        folded = [model for model in models if model.name.folded() == name.folded()]
-        if name in self._known or (any_case and folded):
-            return self._known.get(name) or folded[0]
-        found = self._shelf.find(name) if any_case or name == name.folded() else None
-        if found is not None:
-            self._known[name] = found
-        return found
+        exact = self._known.get(name) or self._shelf.find(name)
+        if exact is not None:
+            self._known[name] = exact
+        if exact is not None or not any_case:
+            return exact
+        folded = name.folded()
+        alike = next((model for model in models if model.name.folded() == folded), None)
+        return alike or self._shelf.find(folded)

@@ -64,4 +64,44 @@ def test_one_model_under_two_names_has_one_digest(put: Put, client: TestClient) 
     put("org/mean", "mean")
     put("org/copy", "mean")
     assert digest(client, "org/mean") == digest(client, "org/copy")
-    assert digest(client, "all-minilm") == digest(client, "all-minilm:22m")
+
+
+BUNDLED = ["all-minilm", "ALL-MiniLM", "library/all-minilm:22m", "all-minilm:L6-V2"]
+
+
+@pytest.mark.parametrize("model", BUNDLED)
+def test_every_spelling_of_a_model_is_counted_as_one(client: TestClient, model: str) -> None:
+    embedded(client, model)
+    (loaded,) = client.get("/api/ps").json()["models"]
+    assert loaded["name"] == "all-minilm:latest"
+    assert 'embed_texts_total{model="all-minilm:latest"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    "model", ["evil.example/library/all-minilm", "localhost:11434/library/all-minilm", "org/l6-v2"]
+)
+def test_a_model_of_another_host_is_not_ours(client: TestClient, model: str) -> None:
+    reply = client.post("/api/embed", json={"model": model, "input": "red"})
+    error = f'model "{model}" not found, try pulling it first'
+    assert (reply.status_code, reply.json()) == (404, {"error": error})
+    pulled = client.post("/api/pull", json={"model": model.replace("org/", "x.example/a/")})
+    assert "file does not exist" in pulled.text
+
+
+def test_the_repo_of_the_bundled_model_keeps_its_own_name(put: Put, client: TestClient) -> None:
+    repo = put("Xenova/all-MiniLM-L6-v2", "mean") / "snapshots" / COMMIT
+    (repo / "onnx").mkdir()
+    (repo / "model.onnx").rename(repo / "onnx" / "model.onnx")
+    listed = {model["name"] for model in client.get("/api/tags").json()["models"]}
+    assert listed == {"all-minilm:latest", "Xenova/all-MiniLM-L6-v2:latest"}
+    assert len(embedded(client, "Xenova/all-MiniLM-L6-v2")[0]) == 3
+
+
+def test_the_old_endpoint_minds_the_case_whatever_was_asked_before(client: TestClient) -> None:
+    def legacy(model: str) -> int:
+        return client.post("/api/embeddings", json={"model": model}).status_code
+
+    assert legacy("ALL-MINILM:22M") == 404
+    embedded(client, "ALL-MINILM:22M")
+    assert legacy("ALL-MINILM:22M") == 404
+    assert legacy("all-minilm:22m") == 200
