@@ -17,7 +17,6 @@ from embedcli.server.shelf import Progress, ServedModel, Shelf
 from embedcli.server.wire import Fields, Refusal, Struct
 
 VERSION = "0.33.0"  # of the contract that is kept: clients look at it for what they may ask
-_REQUIRED = Refusal(400, "model is required")
 _PROGRESS_EVERY = 2**20  # bytes
 
 
@@ -56,7 +55,7 @@ class LibraryDesk:
     async def show(self, http: Request) -> Response:
         """POST /api/show."""
         fields = await self._named(http, wire.SHOW)
-        name = wire.model_name(fields, empty=_REQUIRED)
+        name = wire.model_name(fields, empty=Refusal(400, "model is required"))
         model = await self._find(name)
         if model is None:
             raise Refusal(404, f"model '{name}' not found")
@@ -82,7 +81,7 @@ class LibraryDesk:
         fields = await self._named(http, wire.DELETE)
         asked = fields.get("model", "")
         if names.is_empty(asked):
-            raise _REQUIRED
+            raise Refusal(400, "model is required")
         name = names.parse(asked)
         if name is None:
             raise Refusal(400, f"name {gojson.quote(asked)} is invalid")

@@ -1,5 +1,6 @@
 """The endpoints around embedding, on a shelf with the model `colours`."""
 
+import gc
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
+from embedcli.server.wire import Refusal
 from tests.server.conftest import client_of, shelf_of
 
 DETAILS = {
@@ -104,6 +106,14 @@ def test_an_error_has_ollamas_words(
 ) -> None:
     answer = client.request(method, path, json=body)
     assert (answer.status_code, answer.json()) == (status, {"error": error})
+
+
+def test_a_refused_request_is_forgotten(client: TestClient) -> None:
+    for _ in range(3):
+        assert client.post("/api/show", json={}).status_code == 400
+        assert client.request("DELETE", "/api/delete", json={}).status_code == 400
+    gc.collect()
+    assert not any(isinstance(thing, Refusal) for thing in gc.get_objects())
 
 
 @pytest.mark.parametrize(
