@@ -113,7 +113,8 @@ PLAN = {
         "server.metrics server.openai server.queue server.residency server.shelf server.wire"
     ),
     "server.library": (
-        "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
+        "errors server.embedding server.gojson server.guard server.metrics server.names "
+        "server.shelf server.wire"
     ),
     "server.app": (
         "errors server.embedding server.guard server.library server.metrics server.names "

@@ -99,7 +99,8 @@ def create_app(shelf: Shelf, settings: Settings) -> Starlette:
     queue = Queue(most_tokens=settings.most_tokens)
     metrics, state = Metrics(), State()
     desk = Desk(Library(shelf), residency, queue, metrics, settings.limits, settings.timeout)
-    table = _table(desk, LibraryDesk(desk, shelf, may_change=settings.may_change), state)
+    library = LibraryDesk(desk, shelf, may_change=settings.may_change)
+    table = _table(desk, library, state)
     paths = {path: Methods(endpoints) for path, endpoints in table.items()}
     app = Starlette(
         routes=[Route(path, methods) for path, methods in paths.items()],
@@ -115,7 +116,7 @@ def create_app(shelf: Shelf, settings: Settings) -> Starlette:
             HTTPException: _not_found(paths),
             Exception: _broken,
         },
-        lifespan=_lifespan(desk, settings.preload, state),
+        lifespan=_lifespan(desk, library, settings.preload, state),
     )
     app.router.redirect_slashes = False  # Go redirects otherwise
     app.state.server = state
@@ -174,7 +175,7 @@ def _read(endpoint: Endpoint) -> dict[str, Endpoint]:
 
 
 def _lifespan(
-    desk: Desk, preload: Sequence[Name], state: State
+    desk: Desk, library: LibraryDesk, preload: Sequence[Name], state: State
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -186,6 +187,7 @@ def _lifespan(
         state.ready = True
         yield
         state.ready = False
+        library.close()
         await desk.residency.close()
         desk.queue.close()
 

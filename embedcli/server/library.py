@@ -1,7 +1,10 @@
 """The endpoints around embedding: which models there are, and their coming and going."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +15,14 @@ from embedcli.errors import EmbedError, ModelNotFound, OutputError
 from embedcli.server import gojson, names, wire
 from embedcli.server.embedding import Desk
 from embedcli.server.guard import JSON
+from embedcli.server.metrics import log
 from embedcli.server.names import Name
 from embedcli.server.shelf import Progress, ServedModel, Shelf
 from embedcli.server.wire import Fields, Refusal, Struct
 
 VERSION = "0.33.0"  # of the contract that is kept: clients look at it for what they may ask
 _PROGRESS_EVERY = 2**20  # bytes
+_PULLS = 4  # at once; others wait for their turn
 
 
 class LibraryDesk:
@@ -27,6 +32,12 @@ class LibraryDesk:
         self._desk = desk
         self._shelf = shelf
         self._may_change = may_change
+        # Threads of their own: slow downloads would keep all others from looking and loading.
+        self._pullers = ThreadPoolExecutor(_PULLS, thread_name_prefix="embed-pull")
+
+    def close(self) -> None:
+        """Begin no more downloads."""
+        self._pullers.shutdown(wait=False, cancel_futures=True)
 
     async def version(self, _: Request) -> Response:
         """GET /api/version."""
@@ -152,31 +163,63 @@ class LibraryDesk:
                 reason="only on a loopback address, or with --allow-changes",
             )
 
-    async def _pulling(self, name: Name) -> AsyncIterator[dict[str, Any]]:
+    async def _pulling(self, name: Name) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the steps of a download; an error is the last of them."""
         yield {"status": "pulling manifest"}
-        steps = self._shelf.pull(name)
         reported = ("", -_PROGRESS_EVERY)
         try:
-            while (step := await asyncio.to_thread(next, steps, None)) is not None:
-                file, completed = reported
-                whole = step.completed == step.total
-                if step.file != file or whole or step.completed - completed >= _PROGRESS_EVERY:
-                    reported = (step.file, step.completed)
-                    yield _pulled(step)
-        except EmbedError as error:
+            async with aclosing(self._progress(name)) as steps:
+                async for step in steps:
+                    file, completed = reported
+                    whole = step.completed == step.total
+                    if step.file != file or whole or step.completed - completed >= _PROGRESS_EVERY:
+                        reported = (step.file, step.completed)
+                        yield _pulled(step)
+        except Exception as error:  # the answer has begun: no other can be given any more
             yield {"error": f"pull model manifest: {_reason(error)}"}
             return
         await self._models()
         for status in ("verifying sha256 digest", "writing manifest", "success"):
             yield {"status": status}
 
+    async def _progress(self, name: Name) -> AsyncGenerator[Progress, None]:
+        """Yield how far a download has come, which ends when nobody wants to know any more.
 
-def _reason(error: EmbedError) -> str:
+        Raises whatever stopped it.
+        """
+        loop = asyncio.get_running_loop()
+        told: asyncio.Queue[Progress | None] = asyncio.Queue()
+        left = threading.Event()
+
+        def report(step: Progress) -> None:
+            if left.is_set():
+                raise _NotWanted
+            loop.call_soon_threadsafe(told.put_nowait, step)
+
+        pulling = loop.run_in_executor(self._pullers, self._shelf.pull, name, report)
+        pulling.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (step := await told.get()) is not None:
+                yield step
+            await pulling
+        finally:
+            left.set()
+            pulling.cancel()
+
+
+class _NotWanted(Exception):
+    """Nobody waits for a download any more; what has come of it is kept."""
+
+
+def _reason(error: Exception) -> str:
     if isinstance(error, ModelNotFound):
         return "file does not exist"
-    # An OutputError names a folder of this machine.
-    return "no room or right to write it" if isinstance(error, OutputError) else str(error)
+    if isinstance(error, OutputError):  # it names a folder of this machine
+        return "no room or right to write it"
+    if isinstance(error, EmbedError):
+        return str(error)
+    log.error("a bug", exc_info=error)
+    return "internal server error"
 
 
 def _pulled(step: Progress) -> dict[str, Any]:

@@ -5,13 +5,11 @@ and a model is loaded with the network forbidden, so nothing is fetched but by a
 """
 
 import hashlib
-import queue
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
@@ -119,7 +117,7 @@ def _digest(spec: ModelSpec) -> str:
     return hashlib.sha256(document).hexdigest()
 
 
-def _pull(name: Name) -> Iterator[Progress]:
+def _pull(name: Name, report: Callable[[Progress], None]) -> None:
     """Fetch a model, telling how far it has come; one that is here takes no time.
 
     Raises what `store.plan` and `store.fetch` do.
@@ -130,22 +128,7 @@ def _pull(name: Name) -> Iterator[Progress]:
     if name.host != HOST or wanted.repo is None:
         raise ModelNotFound(f"model '{name}' not found")
     plan = store.plan(wanted)
-    told: queue.SimpleQueue[int | EmbedError | None] = queue.SimpleQueue()
-
-    def fetch() -> None:
-        try:
-            store.fetch(plan, told.put)
-        except EmbedError as error:
-            told.put(error)
-        else:
-            told.put(None)
-
-    threading.Thread(target=fetch, name="embed-pull", daemon=True).start()
-    progress = partial(Progress, plan.commit[:12], plan.size)
-    while (news := told.get()) is not None:
-        if isinstance(news, EmbedError):
-            raise news
-        yield progress(news)
+    store.fetch(plan, lambda come: report(Progress(plan.commit[:12], plan.size, come)))
 
 
 def _delete(model: ServedModel) -> None:

@@ -3,7 +3,7 @@
 A request's name is parsed by `names` before any of these sees it, so it can never be a path.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,7 +46,7 @@ class Shelf:
     models: Callable[[], Sequence[ServedModel]]
     find: Callable[[Name], ServedModel | None]  # by its exact name, listed or not
     load: Callable[[ServedModel], Embedder]
-    pull: Callable[[Name], Iterator[Progress]]
+    pull: Callable[[Name, Callable[[Progress], None]], None]  # tells each step as it comes
     delete: Callable[[ServedModel], None]
 
 

@@ -37,11 +37,11 @@ def shelf_of(
     """Return a shelf from which models can be deleted, and to which `teal` can be pulled."""
     here = list(models)
 
-    def pull(name: Name) -> Iterator[Progress]:
+    def pull(name: Name, report: Callable[[Progress], None]) -> None:
         if name.model != "teal":
             raise ModelNotFound("no such model")
         for completed in (0, 5, 10):
-            yield Progress("0123456789ab", total=10, completed=completed)
+            report(Progress("0123456789ab", total=10, completed=completed))
 
     def find(name: Name) -> ServedModel | None:
         return next((model for model in here if model.name == name), None)

@@ -2,6 +2,10 @@
 
 import gc
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +14,12 @@ from starlette.testclient import TestClient
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
+from embedcli.server.names import Name
+from embedcli.server.shelf import Progress
 from embedcli.server.wire import Refusal
 from tests.server.conftest import client_of, shelf_of
+
+Report = Callable[[Progress], None]
 
 DETAILS = {
     "parent_model": "", "format": "onnx", "family": "bert", "families": ["bert"],
@@ -175,6 +183,36 @@ def test_a_failed_pull_ends_in_its_error(client: TestClient) -> None:
 def test_a_pull_in_one_piece_says_success(client: TestClient) -> None:
     answer = client.post("/api/pull", json={"model": "teal", "stream": False})
     assert (answer.status_code, answer.json()) == (200, {"status": "success"})
+
+
+def test_a_pull_that_meets_a_bug_ends_all_the_same(palette: Embedder) -> None:
+    def pull(_: Name, report: Report) -> None:
+        report(Progress("0123456789ab", total=10, completed=0))
+        raise RecursionError("of nobody's making")
+
+    with client_of(replace(shelf_of(lambda _: palette), pull=pull)) as client:
+        answer = client.post("/api/pull", json={"model": "teal"})
+    error = {"error": "pull model manifest: internal server error"}
+    assert steps(answer.text)[-1] == error
+
+
+def test_slow_pulls_keep_nobody_from_embedding(palette: Embedder) -> None:
+    pulled = threading.Event()
+
+    def pull(_: Name, report: Report) -> None:
+        pulled.wait()
+        report(Progress("0123456789ab", total=10, completed=10))
+
+    shelf = replace(shelf_of(lambda _: palette), pull=pull)
+    with client_of(shelf) as client, ThreadPoolExecutor(40) as clients:
+        teal = {"model": "teal"}  # asked for more often than the loop has threads, anywhere
+        asked = [clients.submit(client.post, "/api/pull", json=teal) for _ in range(33)]
+        reply = clients.submit(client.post, "/api/embed", json={"model": "colours"})
+        try:
+            assert reply.result(timeout=20).status_code == 200
+        finally:
+            pulled.set()
+        assert all(steps(pull.result().text)[-1] == {"status": "success"} for pull in asked)
 
 
 def test_a_deleted_model_is_gone(palette: Embedder) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import Client
 from starlette.testclient import TestClient
 
 from embedcli.server import local
-from tests.server.conftest import client_of
+from tests.hub import Hub, Repo, serve
+from tests.server.conftest import client_of, serving
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -105,3 +107,18 @@ def test_the_old_endpoint_minds_the_case_whatever_was_asked_before(client: TestC
     embedded(client, "ALL-MINILM:22M")
     assert legacy("ALL-MINILM:22M") == 404
     assert legacy("all-minilm:22m") == 200
+
+
+def test_what_is_pulled_is_served_at_once(tmp_path: Path, colours: Path) -> None:
+    files = {name: (colours / name).read_bytes() for name in ("model.onnx", "tokenizer.json")}
+    files["1_Pooling/config.json"] = b'{"pooling_mode": "mean"}'
+    own = {"HF_HOME": str(tmp_path), "EMBED_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+    with (
+        serve(Hub({"org/teal": Repo(files)})) as hub,
+        serving(env={**own, "HF_ENDPOINT": hub.url}) as server,
+        Client(base_url=server.url) as client,
+    ):
+        steps = client.post("/api/pull", json={"model": "org/teal"}).text.splitlines()
+        reply = client.post("/api/embed", json={"model": "org/teal", "input": "red"}).json()
+    assert steps[-1] == '{"status":"success"}'
+    assert len(reply["embeddings"][0]) == 3
