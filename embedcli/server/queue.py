@@ -20,6 +20,7 @@ _CHARACTERS_PER_TOKEN = 4  # of prose, before anything has been tokenised
 _WINDOW = 30.0  # seconds of work by which the speed is judged
 _LONGEST_RETRY = 600  # seconds
 _SHORT = 64 * 1024  # characters: some ten milliseconds of tokenising
+_A_TEXT = 64  # characters that take as long as a text takes by itself, however short
 
 
 class ClientGone(Exception):
@@ -69,7 +70,8 @@ class Queue:
             finally:
                 self._entering.add(embedder, -about)
 
-        pool = self._short if sum(map(len, texts)) <= _SHORT else self._long
+        characters = sum(map(len, texts)) + _A_TEXT * len(texts)
+        pool = self._short if characters <= _SHORT else self._long
         pool.submit(enter)
         results = await work.result(gone)
         self._speed.add(sum(result.tokens for result in results))
