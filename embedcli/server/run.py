@@ -194,10 +194,12 @@ class _Joined:
 class _PatientProtocol(HttpToolsProtocol):
     """HTTP that cuts off a client who does not finish its head, or does not take its answer.
 
-    A body that comes too slowly is the guard's affair: it can still answer with a reason.
+    A body that comes too slowly is the guard's affair: it can still answer with a reason. What
+    comes of a body after its answer is dropped here, and has as long as a head.
     """
 
     seconds: float
+    _in_body = False  # of the request whose head came last
     _head: asyncio.TimerHandle | None = None
     _head_size = 0  # bytes
     _taking: asyncio.TimerHandle | None = None
@@ -209,12 +211,30 @@ class _PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Note when a request's head begins, and when it is whole."""
-        before = self.cycle
+        before, was_in_body = self.cycle, self._in_body
         super().data_received(data)
         if self.cycle is not before:
             self._stop_waiting()
-        elif self.cycle is None or self.cycle.response_complete:
-            self._begin_head(len(data))
+        elif not self._in_body and (self.cycle is None or self.cycle.response_complete):
+            self._begin_head(0 if was_in_body else len(data))
+
+    def on_headers_complete(self) -> None:
+        """Note that a body follows, perhaps an empty one."""
+        super().on_headers_complete()
+        self._in_body = True
+
+    def on_message_complete(self) -> None:
+        """Note that a head follows."""
+        super().on_message_complete()
+        self._in_body = False
+        if self.cycle.response_complete:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a body that was answered early, but not for ever."""
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._await_head()
 
     def pause_writing(self) -> None:
         """Watch that a client who is behind keeps taking its answer."""

@@ -165,6 +165,25 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(impatient: Server) ->
         assert watch.poll(20_000), "the server waits for ever"
 
 
+def test_a_body_that_was_answered_early_is_read_to_its_end() -> None:
+    body = {"model": "all-minilm", "input": "a" * 3_000_000}
+    with serving("--api-key", "k") as server, connection(server) as sock:
+        sock.sendall(request(body))
+        assert answer(sock)[0] == 401
+        head, _, rest = request({"model": "all-minilm", "input": "a"}).partition(b"\r\n")
+        sock.sendall(head + b"\r\nAuthorization: Bearer k\r\n" + rest)
+        assert answer(sock)[0] == 200
+
+
+def test_a_client_that_stalls_after_an_early_answer_is_cut_off() -> None:
+    hasty = ("--api-key", "k", "--client-timeout", "0.3")
+    with serving(*hasty) as server, connection(server) as sock:
+        sock.sendall(request({"model": "all-minilm", "input": "a"})[:-5])
+        assert answer(sock)[0] == 401
+        with pytest.raises(ConnectionResetError):
+            sock.recv(100)
+
+
 HALF = [
     b"POST /api/embed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{",
     b"POST /api/embed HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
