@@ -5,6 +5,7 @@ Each makes its checks in the order in which Ollama makes them, since that decide
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import EmbedError, ModelError, TextTooLong, VectorError
+from embedcli.errors import EmbedError, ModelError, ModelNotFound, TextTooLong, VectorError
 from embedcli.formats import ollama
 from embedcli.records import Embedded, Options
 from embedcli.server import gojson, guard, openai, wire
@@ -38,6 +39,7 @@ _MISSPELT = "`input` was sent, but this endpoint reads `prompt`: /api/embed read
 class Work:
     """A request that has passed all checks which need no loaded model."""
 
+    asked: str  # how the request calls its model
     model: ServedModel
     texts: list[str]
     truncate: bool = True
@@ -76,8 +78,7 @@ class Desk:
         if model is None:
             model = await asyncio.to_thread(self.library.find, name, any_case=any_case)
         if model is None:
-            asked = gojson.quote(fields["model"])
-            raise Refusal(404, f"model {asked} not found, try pulling it first")
+            raise _unknown(fields["model"])
         return model
 
     async def run(self, http: Request, work: Work) -> tuple[list[Embedded], int]:
@@ -89,10 +90,8 @@ class Desk:
         """
         note(http.scope, {"model": str(work.model.name), "texts": len(work.texts)})
         try:
-            async with (
-                asyncio.timeout(self.timeout),
-                self.residency.using(work.model, work.keep_alive) as embedder,
-            ):
+            async with asyncio.timeout(self.timeout), AsyncExitStack() as stack:
+                embedder = await self._lend(stack, work)
                 ready = perf_counter_ns()
                 results = await self._results(http, work, embedder) if work.texts else []
         except TimeoutError:
@@ -106,6 +105,21 @@ class Desk:
         self.metrics.embedded(name, texts=len(results), tokens=tokens, truncated=cut)
         return results, ready
 
+    async def _lend(self, stack: AsyncExitStack, work: Work) -> Embedder:
+        """Return the loaded model of `work`, which `stack` gives back.
+
+        Raises:
+            Refusal: 404, it is gone since it was last looked for; 500, it cannot be loaded.
+        """
+        using = self.residency.using(work.model, work.keep_alive)
+        try:
+            return await stack.enter_async_context(using)
+        except ModelNotFound as error:
+            await asyncio.to_thread(self.library.models)  # and forget it
+            raise _unknown(work.asked) from error
+        except EmbedError as error:
+            raise Refusal(500, "the model could not be loaded", reason=str(error)) from error
+
     async def _results(self, http: Request, work: Work, embedder: Embedder) -> list[Embedded]:
         options = _options(work, embedder)
         try:
@@ -114,6 +128,10 @@ class Desk:
             raise
         except EmbedError as error:
             raise _worded(error, work) from error
+
+
+def _unknown(asked: str) -> Refusal:
+    return Refusal(404, f"model {gojson.quote(asked)} not found, try pulling it first")
 
 
 def _options(work: Work, embedder: Embedder) -> Options:
@@ -174,6 +192,7 @@ class Embedding:
         texts = wire.texts(fields.get("input"))
         guard.check_texts(texts, self._desk.limits)
         work = Work(
+            asked,
             await self._desk.find(fields, empty=missing),
             texts,
             truncate=fields.get("truncate", True),
@@ -205,6 +224,7 @@ class Embedding:
             note(http.scope, {"hint": _MISSPELT})
         guard.check_texts([prompt], self._desk.limits)
         work = Work(
+            fields["model"],
             model,
             [prompt] if prompt else [],
             truncate=False,
@@ -231,7 +251,7 @@ class Embedding:
         texts = wire.texts(given)
         guard.check_texts(texts, self._desk.limits)
         model = await self._desk.find(fields, empty=missing)
-        work = Work(model, texts, dimensions=fields.get("dimensions", 0))
+        work = Work(asked, model, texts, dimensions=fields.get("dimensions", 0))
         results, _ = await self._desk.run(http, work)
         body = await _off_loop(
             lambda: openai.reply(asked, results, as_base64=as_base64),

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import EmbedError, ModelNotFound, UsageError
+from embedcli.errors import EmbedError, ModelNotFound, NetworkError, UsageError
 from embedcli.load import load
 from embedcli.models import cache as disk
 from embedcli.models import hashes, kept, reference, store
@@ -39,7 +39,10 @@ def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
     """Return the shelf; its models run on `threads` cores of `device`."""
 
     def open_model(model: ServedModel) -> Embedder:
-        return load(model.name.typed(), threads=threads, device=device, offline=True)
+        try:
+            return load(model.name.typed(), threads=threads, device=device, offline=True)
+        except NetworkError as error:  # without the network, that is what an absent model needs
+            raise ModelNotFound(f"model '{model.name}' not found: it is gone") from error
 
     return Shelf(_models, _find, open_model, _pull, _delete)
 

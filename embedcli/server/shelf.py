@@ -45,7 +45,7 @@ class Shelf:
 
     models: Callable[[], Sequence[ServedModel]]
     find: Callable[[Name], ServedModel | None]  # by its exact name, listed or not
-    load: Callable[[ServedModel], Embedder]
+    load: Callable[[ServedModel], Embedder]  # raises ModelNotFound for one that is gone
     pull: Callable[[Name, Callable[[Progress], None]], None]  # tells each step as it comes
     delete: Callable[[ServedModel], None]
 

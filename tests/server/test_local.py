@@ -68,6 +68,24 @@ def test_one_model_under_two_names_has_one_digest(put: Put, client: TestClient) 
     assert digest(client, "org/mean") == digest(client, "org/copy")
 
 
+def test_a_model_that_was_removed_meanwhile_is_not_found(put: Put, client: TestClient) -> None:
+    repo = put("org/mean", "mean")
+    assert client.get("/api/tags").status_code == 200
+    shutil.rmtree(repo)
+    for _ in range(2):
+        reply = client.post("/api/embed", json={"model": "org/mean", "input": "red"})
+        error = 'model "org/mean" not found, try pulling it first'
+        assert (reply.status_code, reply.json()) == (404, {"error": error})
+
+
+def test_a_model_that_cannot_be_loaded_is_the_servers_fault(put: Put, client: TestClient) -> None:
+    graph = put("org/mean", "mean") / "snapshots" / COMMIT / "model.onnx"
+    assert client.get("/api/tags").status_code == 200
+    graph.write_bytes(graph.read_bytes()[:-100])
+    reply = client.post("/api/embed", json={"model": "org/mean", "input": "red"})
+    assert (reply.status_code, reply.json()) == (500, {"error": "the model could not be loaded"})
+
+
 BUNDLED = ["all-minilm", "ALL-MiniLM", "library/all-minilm:22m", "all-minilm:L6-V2"]
 
 
