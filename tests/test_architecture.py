@@ -121,8 +121,8 @@ PLAN = {
         "server.queue server.residency server.shelf server.wire"
     ),
     "server.local": (
-        "engine.embedder errors load models.cache models.configs models.hashes models.kept "
-        "models.reference models.spec models.store server.names server.shelf"
+        "engine.embedder errors load models.cache models.catalog models.configs models.hashes "
+        "models.kept models.reference models.spec models.store server.names server.shelf"
     ),
     "server.run": "errors",
     "remote": "engine.asked engine.cores errors models.spec records",

@@ -20,6 +20,7 @@ from embedcli.load import load
 from embedcli.models import cache as disk
 from embedcli.models import hashes, kept, reference, store
 from embedcli.models.cache import Found
+from embedcli.models.catalog import BUNDLED
 from embedcli.models.configs import Configs
 from embedcli.models.spec import ModelSpec
 from embedcli.server import names
@@ -36,7 +37,14 @@ _BUNDLED_WEIGHTS = 22_713_216
 
 
 def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
-    """Return the shelf; its models run on `threads` cores of `device`."""
+    """Return the shelf; its models run on `threads` cores of `device`.
+
+    Raises:
+        UsageError: `device` is not there, or does not run the model inside the package.
+    """
+    if device != "cpu":
+        with load(BUNDLED, threads=threads, device=device, offline=True) as embedder:
+            embedder.load()
 
     def open_model(model: ServedModel) -> Embedder:
         try:

@@ -280,6 +280,7 @@ WRONG = [
     (["--host", "203.0.113.9", "--port", "0"], 2, "cannot listen on `203.0.113.9`"),
     (["--api-key-file", "nowhere.txt"], 3, "cannot read the key in `nowhere.txt`"),
     (["--api-key", ""], 2, "the key is empty"),
+    (["--device", "nonsense", "--port", "0"], 2, "there is no device `nonsense` here"),
 ]
 
 
