@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import orjson
 
+from embedcli import keys
 from embedcli.engine import asked, cores
 from embedcli.errors import (
     EmbedError,
@@ -54,7 +55,8 @@ class Remote:
 
         Raises:
             NetworkError: it does not answer.
-            UsageError: it is no embedding server, wants another key, or `url` is no address.
+            UsageError: it is no embedding server, wants another key, or `url` is no address;
+                or `key` is none.
             ModelNotFound: it has no such model.
             ModelError: that model does not embed.
         """
@@ -258,8 +260,8 @@ class _Door:
         self.url = url
         self._address = _Address(url)
         self._headers = {"Content-Type": "application/json"}
-        if key:
-            self._headers["Authorization"] = f"Bearer {key}"
+        if key and (known := keys.read(key)):
+            self._headers["Authorization"] = f"Bearer {known}"
         self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401  # a JSON object

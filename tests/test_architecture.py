@@ -13,6 +13,7 @@ HOUSE = Path(embedcli.__file__).parent
 PLAN = {
     "errors": "",
     "records": "",
+    "keys": "errors",
     "places": "",
     "models.spec": "",
     "models.graph": "errors",
@@ -125,7 +126,7 @@ PLAN = {
         "models.kept models.reference models.spec models.store server.names server.shelf"
     ),
     "server.run": "errors",
-    "remote": "engine.asked engine.cores errors models.spec records",
+    "remote": "engine.asked engine.cores errors keys models.spec records",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",
@@ -163,8 +164,8 @@ PLAN = {
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
     "cli.serve": (
-        "cli.console cli.options errors server.address server.app server.duration server.guard "
-        "server.local server.metrics server.names server.run"
+        "cli.console cli.options errors keys server.address server.app server.duration "
+        "server.guard server.local server.metrics server.names server.run"
     ),
     "quantize.report": "engine.embedder records",
     "quantize.folder": "errors models.layout models.spec quantize.report",

@@ -230,6 +230,12 @@ def test_the_key_comes_from_the_environment() -> None:
     assert having.code == 0
 
 
+def test_a_key_that_no_header_can_carry_is_refused_in_a_line(server: Server) -> None:
+    done = embed("text", "a", "--server", server.url, env={"EMBED_API_KEY": "a\rb"})
+    assert done.code == 2
+    assert done.err.startswith("error: the key holds characters that are no printable ASCII\nhint:")
+
+
 def test_a_dropped_connection_is_an_error_of_the_network(server: Server, remote: Remote) -> None:
     server.process.kill()
     server.process.wait()

@@ -257,21 +257,23 @@ def _key(given: str | None, file: Path | None) -> str | None:
     """Return the key.
 
     Raises:
-        UsageError: there are two, or an empty one.
+        UsageError: there are two, an empty one, or one that no header can carry.
         InputError: the file cannot be read.
     """
+    from embedcli import keys
+
     if file is None:
         key = given
     elif given is not None:
         raise UsageError("there are two keys: one in --api-key-file, one beside it")
     else:
         try:
-            key = file.read_text("utf-8").strip()
+            key = file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read the key in `{file}`: {error}") from error
     if key is not None and not key.strip():
         raise UsageError("the key is empty: anyone could guess it", hint="leave out --api-key")
-    return key
+    return None if key is None else keys.read(key)
 
 
 def _preload(models: Sequence[str]) -> list["Name"]:

@@ -273,6 +273,19 @@ def test_a_server_for_the_network_without_a_key_is_warned_of() -> None:
     )
 
 
+def test_blanks_around_a_key_lock_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_bytes(b"\r\n abc\r\n")
+    for arguments, env in (
+        (["--api-key", "abc "], {}),
+        (["--api-key-file", str(tmp_path / "key.txt")], {}),
+        ([], {"EMBED_API_KEY": "abc\r\n"}),
+    ):
+        with serving(*arguments, env=env) as server:
+            for key in ("abc", " abc\r"):
+                to = ("--server", server.url)
+                assert embed("text", "a", *to, env={"EMBED_API_KEY": key}).code == 0
+
+
 WRONG = [
     (["--keep-alive", "soon"], 2, "`--keep-alive soon` is no duration"),
     (["-m", "nowhere", "--port", "0"], 4, "model 'nowhere:latest' not found"),
@@ -280,6 +293,8 @@ WRONG = [
     (["--host", "203.0.113.9", "--port", "0"], 2, "cannot listen on `203.0.113.9`"),
     (["--api-key-file", "nowhere.txt"], 3, "cannot read the key in `nowhere.txt`"),
     (["--api-key", ""], 2, "the key is empty"),
+    (["--api-key", "schlüssel"], 2, "the key holds characters that are no printable ASCII"),
+    (["--api-key", "a\tb"], 2, "the key holds characters that are no printable ASCII"),
     (["--device", "nonsense", "--port", "0"], 2, "there is no device `nonsense` here"),
 ]
 
