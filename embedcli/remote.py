@@ -11,11 +11,11 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -34,6 +34,8 @@ from embedcli.errors import (
 )
 from embedcli.models.spec import ModelSpec
 from embedcli.records import Embedded, Options, Vectors
+
+T = TypeVar("T")
 
 _BATCH: Final = 64  # texts a request
 _IN_FLIGHT: Final = 4  # requests at once: two to work on, two on their way
@@ -63,9 +65,7 @@ class Remote:
         self._door = _Door(url, key)
         self._model = model
         facts = self._show()
-        info: Mapping[str, Any] = facts.get("model_info") or {}
-        self._ours = "embedcli.max_tokens" in info
-        self.spec = _spec(model, facts, info)
+        self._ours, self.spec = self._door.read(lambda: _spec(model, facts))
         self.threads = cores.allowed()
         self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="embed-remote")
 
@@ -176,12 +176,7 @@ class Remote:
 
     def _ask(self, texts: list[str], options: Options) -> list[Embedded]:
         reply = self._door.post("/api/embed", self._request(texts, options))
-        vectors = np.array(reply["embeddings"], np.float32)
-        if vectors.shape[:1] != (len(texts),):
-            raise NetworkError(f"the server at `{self._door.url}` gave too few or too many vectors")
-        tokens = reply.get("tokens") or [reply.get("prompt_eval_count", 0)]
-        truncated = reply.get("truncated") or [False]
-        return [Embedded(*row) for row in zip(vectors, tokens, truncated, strict=True)]
+        return self._door.read(lambda: _embedded(reply, len(texts)))
 
     def _request(self, texts: list[str], options: Options) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -212,18 +207,19 @@ class Remote:
                     hint=f"pull it there: embed pull {self._model}, or ollama pull {self._model}",
                 ) from refusal
             raise self._door.complaint(refusal) from refusal
-        if "embedding" not in facts.get("capabilities", ["embedding"]):
+        if not self._door.read(lambda: "embedding" in facts.get("capabilities", ["embedding"])):
             raise ModelError(f"`{self._model}` on `{self._door.url}` does not embed")
         return facts
 
 
-def _spec(model: str, facts: Mapping[str, Any], info: Mapping[str, Any]) -> ModelSpec:
-    """Return what the server tells of its model; its files are not here."""
+def _spec(model: str, facts: Mapping[str, Any]) -> tuple[bool, ModelSpec]:
+    """Return whether a server is ours, and what it tells of its model; its files are not here."""
+    info: Mapping[str, Any] = facts["model_info"]
     named = {key.rpartition(".")[2]: value for key, value in info.items()}
     context = int(named.get("context_length", 512))
     told = str(facts.get("parameters", "")).split()
     limit = int(told[told.index("num_ctx") + 1]) if "num_ctx" in told else context
-    return ModelSpec(
+    spec = ModelSpec(
         name=model,
         folder=Path(),
         graph=Path(),
@@ -232,10 +228,21 @@ def _spec(model: str, facts: Mapping[str, Any], info: Mapping[str, Any]) -> Mode
         max_tokens=min(limit, context),
         context=context,
         pooling=(),
-        prompts=info.get("embedcli.prompts") or {},
+        prompts=dict(info.get("embedcli.prompts") or {}),
         default_prompt=info.get("embedcli.default_prompt"),
         digest=info.get("embedcli.digest") or str(facts.get("modified_at", "")),
     )
+    return "embedcli.max_tokens" in info, spec
+
+
+def _embedded(reply: Mapping[str, Any], number: int) -> list[Embedded]:
+    """Return the vectors of a reply to a `number` of texts."""
+    vectors = np.array(reply["embeddings"], np.float32)
+    if vectors.ndim != 2 or len(vectors) != number:
+        raise ValueError("too few or too many vectors")
+    tokens = reply.get("tokens") or [reply.get("prompt_eval_count", 0)]
+    truncated = reply.get("truncated") or [False]
+    return [Embedded(*row) for row in zip(vectors, tokens, truncated, strict=True)]
 
 
 class _Refused(Exception):
@@ -282,6 +289,23 @@ class _Door:
                     raise
                 time.sleep(min(refusal.retry_after, _LONGEST_WAIT))
 
+    def read(self, what: Callable[[], T]) -> T:
+        """Return what is made of an answer.
+
+        Raises:
+            UsageError: the answer has not the shape that it must have for that.
+        """
+        try:
+            return what()
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise self._other("it answers in another shape") from error
+
+    def _other(self, why: str) -> UsageError:
+        return UsageError(
+            f"the server at `{self.url}` is no embedding server: {why}",
+            hint="start one with `embed serve`, or correct --server",
+        )
+
     def complaint(self, refusal: _Refused) -> EmbedError:
         """Return what to tell a person of an answer that cannot be worked with."""
         if refusal.status == 401:
@@ -307,10 +331,7 @@ class _Door:
         except orjson.JSONDecodeError:
             answer = None
         if not isinstance(answer, dict):
-            raise UsageError(
-                f"the server at `{self.url}` is no embedding server: it answers {status}, no JSON",
-                hint="start one with `embed serve`, or correct --server",
-            )
+            raise self._other(f"it answers {status}, no JSON")
         if status != 200:
             retry = headers.get("Retry-After", "1")
             seconds = float(retry) if retry.isdigit() else 1.0
@@ -328,7 +349,7 @@ class _Door:
                 connection.request("POST", self._address.path + path, content, self._headers)
                 response = connection.getresponse()
                 answer = response.status, response.headers, response.read()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, UnicodeError, http.client.HTTPException) as error:
                 connection.close()
                 if fresh:
                     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -350,16 +371,16 @@ class _Address:
         Raises:
             UsageError: it is no address of a server.
         """
-        parts = urlsplit(url if "://" in url or url.startswith("unix:") else f"http://{url}")
-        self.path = "" if parts.scheme == "unix" else parts.path.rstrip("/")
-        self._parts = parts
         wrong = UsageError(
             f"`--server {url}` is no address", hint="write http://host:port or unix:/path"
         )
         try:
+            parts = urlsplit(url if "://" in url or url.startswith("unix:") else f"http://{url}")
             self._port = parts.port
         except ValueError:
             raise wrong from None
+        self.path = "" if parts.scheme == "unix" else parts.path.rstrip("/")
+        self._parts = parts
         if parts.scheme not in ("http", "https", "unix"):
             raise wrong
         if not (parts.path if parts.scheme == "unix" else parts.hostname):

@@ -195,6 +195,8 @@ PROBLEMS = [
     (["--server", "ftp://x"], 2, "`--server ftp://x` is no address"),
     (["--server", "unix:"], 2, "`--server unix:` is no address"),
     (["--server", "localhost:99999"], 2, "`--server localhost:99999` is no address"),
+    (["--server", "http://[::1"], 2, "`--server http://[::1` is no address"),
+    (["--server", "http://foo..bar:1"], 5, "cannot reach the server at `http://foo..bar:1`"),
     (["--server", "http://x", "--offline"], 2, "have no say with --server"),
 ]
 
@@ -218,6 +220,28 @@ def test_another_kind_of_server_is_told_apart() -> None:
         done = embed("text", "a", "--server", url)
     assert done.code == 2
     assert f"the server at `{url}` is no embedding server: it answers 200, no JSON" in done.err
+
+
+ODD: list[dict[str, Any]] = [
+    {"ok": True},
+    {"model_info": []},
+    {"model_info": {"bert.context_length": "long"}},
+    {"model_info": {}, "capabilities": None},
+    {"model_info": {"embedcli.max_tokens": 8, "bert.embedding_length": 3}, "embeddings": 7},
+    {"model_info": {}, "embeddings": [[1.0], [1.0]]},
+    {"model_info": {}, "embeddings": [1.0]},
+]
+
+
+@pytest.mark.parametrize("reply", ODD, ids=str)
+def test_a_server_of_another_shape_is_said_to_be_none(reply: dict[str, Any]) -> None:
+    with standing_between(lambda *_: (200, {}, reply)) as url:
+        done = embed("text", "a", "--server", url)
+    assert (done.code, done.err) == (
+        2,
+        f"error: the server at `{url}` is no embedding server: it answers in another shape\n"
+        "hint: start one with `embed serve`, or correct --server\n",
+    )
 
 
 def test_the_key_comes_from_the_environment() -> None:

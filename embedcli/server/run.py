@@ -42,15 +42,16 @@ def tcp_socket(host: str, port: int) -> socket.socket:
         listener.bind(where)
         listener.listen(_BACKLOG)
         return listener
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # of a name with an empty or too long part
         if listener is not None:
             listener.close()
-        if error.errno == errno.EADDRINUSE:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise UsageError(
                 f"port {port} of {host} is in use", hint="choose another one with --port"
             ) from error
+        why = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"cannot listen on `{host}`, port {port}: {error.strerror}",
+            f"cannot listen on `{host}`, port {port}: {why}",
             hint="choose an address of this machine with --host, or another --port",
         ) from error
 
