@@ -14,7 +14,7 @@ PLAN = {
     "errors": "",
     "records": "",
     "keys": "errors",
-    "places": "",
+    "places": "errors",
     "models.spec": "",
     "models.graph": "errors",
     "models.hashes": "models.spec",
@@ -164,8 +164,8 @@ PLAN = {
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
     "cli.serve": (
-        "cli.console cli.options errors keys server.address server.app server.duration "
-        "server.guard server.local server.metrics server.names server.run"
+        "cli.console cli.options errors keys places server.address server.app "
+        "server.duration server.guard server.local server.metrics server.names server.run"
     ),
     "quantize.report": "engine.embedder records",
     "quantize.folder": "errors models.layout models.spec quantize.report",

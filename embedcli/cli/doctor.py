@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -116,12 +117,21 @@ def _cores() -> Finding:
 def _folders() -> Iterator[Finding]:
     from embedcli import places
 
-    for what, folder in (("models", places.hub()), ("cache", places.own())):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        writable = os.access(there, os.W_OK)
-        found = f"{folder}: {in_bytes(places.takes(folder))}"
-        state = State.OK if writable else State.NOTE
-        yield Finding(what, state, found if writable else f"{found}, and cannot be written")
+    for what, place in (("models", places.hub), ("cache", places.own)):
+        try:
+            yield _folder(what, place())
+        except EmbedError as error:
+            yield Finding(what, State.NOTE, f"{error} ({error.hint})")
+
+
+def _folder(what: str, folder: Path) -> Finding:
+    from embedcli import places
+
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+    writable = os.access(there, os.W_OK)
+    found = f"{folder}: {in_bytes(places.takes(folder))}"
+    state = State.OK if writable else State.NOTE
+    return Finding(what, state, found if writable else f"{found}, and cannot be written")
 
 
 def _environment() -> Iterator[Finding]:

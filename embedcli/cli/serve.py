@@ -11,7 +11,7 @@ import typer
 
 from embedcli.cli import options
 from embedcli.cli.console import say
-from embedcli.errors import InputError, UsageError
+from embedcli.errors import InputError, ModelError, UsageError
 
 if TYPE_CHECKING:
     import socket
@@ -212,6 +212,7 @@ def serve(
     shelf = local.shelf(threads=threads, device=device)
     listener = run.unix_socket(uds) if uds else run.tcp_socket(where.host, where.port)
     _set_up_log(log_format, quiet=quiet)
+    _warn_of_the_cache()
     if not loopback and door.key is None:
         _warn(where.host)
     run.serve(
@@ -297,6 +298,15 @@ def _set_up_log(form: LogFormat, *, quiet: bool) -> None:
     handler.setFormatter(metrics.JsonLines() if form is LogFormat.JSON else metrics.TextLines())
     metrics.log.addHandler(handler)
     metrics.log.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def _warn_of_the_cache() -> None:
+    from embedcli import places
+
+    try:
+        places.hub()
+    except ModelError as error:
+        say(f"warning: {error}\nhint: {error.hint}")
 
 
 def _warn(host: str) -> None:

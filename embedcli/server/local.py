@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import EmbedError, ModelNotFound, NetworkError, UsageError
+from embedcli.errors import EmbedError, ModelError, ModelNotFound, NetworkError, UsageError
 from embedcli.load import load
 from embedcli.models import cache as disk
 from embedcli.models import hashes, kept, reference, store
@@ -57,11 +57,12 @@ def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
 
 def _models() -> Sequence[ServedModel]:
     found: dict[Name, ServedModel] = {}
-    for entry in kept.listed():
-        name = names.parse(entry.name)
-        model = None if name is None else _find(name)
-        if model is not None:
-            found[model.name] = model
+    with suppress(ModelError):  # a cache that nobody may read: the bundled model came before it
+        for entry in kept.listed():
+            name = names.parse(entry.name)
+            model = None if name is None else _find(name)
+            if model is not None:
+                found[model.name] = model
     return list(found.values())
 
 

@@ -71,6 +71,7 @@ class Server:
     process: subprocess.Popen[bytes]
     host: str
     port: int
+    said: str  # before it listened
 
     @property
     def url(self) -> str:
@@ -100,7 +101,7 @@ def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Serv
         assert line, f"it ended: {said}"
     host, _, port = line.rstrip("\n").rpartition("/")[2].rpartition(":")
     try:
-        yield Server(process, host, int(port) if port.isdigit() else 0)
+        yield Server(process, host, int(port) if port.isdigit() else 0, said)
     finally:
         process.kill()
         process.communicate()

@@ -127,6 +127,18 @@ def test_the_old_endpoint_minds_the_case_whatever_was_asked_before(client: TestC
     assert legacy("all-minilm:22m") == 200
 
 
+def test_without_a_cache_that_can_be_read_the_bundled_model_is_served(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with (
+        serving(env={"HF_HOME": str(tmp_path / "file")}) as server,
+        Client(base_url=server.url) as client,
+    ):
+        reply = client.post("/api/embed", json={"model": "all-minilm", "input": "red"})
+        absent = client.post("/api/embed", json={"model": "bge-small", "input": "red"})
+    assert (reply.status_code, absent.status_code) == (200, 404)
+    assert server.said.startswith(f"warning: cannot read the models in `{tmp_path / 'file'}/hub`")
+
+
 def test_what_is_pulled_is_served_at_once(tmp_path: Path, colours: Path) -> None:
     files = {name: (colours / name).read_bytes() for name in ("model.onnx", "tokenizer.json")}
     files["1_Pooling/config.json"] = b'{"pooling_mode": "mean"}'
