@@ -65,7 +65,12 @@ class Desk:
         body = await guard.body(http, self.limits)
         if struct is wire.OPENAI and http.headers.get("content-encoding") == "zstd":
             body = await asyncio.to_thread(guard.unpacked, body, self.limits)
-        return await _off_loop(lambda: wire.decode(struct, body), large=len(body) > _LARGE_BODY)
+
+        def decoded() -> Fields:
+            guard.check_values(body, self.limits)
+            return wire.decode(struct, body)
+
+        return await _off_loop(decoded, large=len(body) > _LARGE_BODY)
 
     async def find(self, fields: Fields, *, empty: Refusal, any_case: bool = True) -> ServedModel:
         """Return the model that the request names.
@@ -189,8 +194,7 @@ class Embedding:
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
         wire.model_name(fields, empty=missing)
-        texts = wire.texts(fields.get("input"))
-        guard.check_texts(texts, self._desk.limits)
+        texts = guard.texts(fields.get("input"), self._desk.limits)
         work = Work(
             asked,
             await self._desk.find(fields, empty=missing),
@@ -222,11 +226,11 @@ class Embedding:
         prompt = fields.get("prompt", "")
         if not prompt and fields.get("input"):
             note(http.scope, {"hint": _MISSPELT})
-        guard.check_texts([prompt], self._desk.limits)
+        texts = guard.texts(prompt, self._desk.limits)
         work = Work(
             fields["model"],
             model,
-            [prompt] if prompt else [],
+            texts,
             truncate=False,
             num_ctx=wire.num_ctx(fields),
             keep_alive=fields.get("keep_alive"),
@@ -248,8 +252,7 @@ class Embedding:
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
         wire.model_name(fields, empty=missing)
-        texts = wire.texts(given)
-        guard.check_texts(texts, self._desk.limits)
+        texts = guard.texts(given, self._desk.limits)
         model = await self._desk.find(fields, empty=missing)
         work = Work(asked, model, texts, dimensions=fields.get("dimensions", 0))
         results, _ = await self._desk.run(http, work)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -20,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embedcli.errors import UsageError
 from embedcli.formats import sources
-from embedcli.server import gojson, openai
+from embedcli.server import gojson, openai, wire
+from embedcli.server.gojson import Json
 from embedcli.server.metrics import note
 from embedcli.server.wire import Refusal
 
@@ -56,6 +58,9 @@ _MOST_UNPACKED = 20 * 2**20  # bytes; this and the next are Ollama's
 _ZSTD_WINDOW = 8 * 2**20  # bytes
 
 _SLOWEST = 64 * 1024  # bytes a second, once the first grace is over
+
+_QUOTE, _COMMA = ord('"'), ord(",")
+_CHUNK = 64 * 1024  # bytes, which a core keeps close
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,18 +275,45 @@ def unpacked(packed: bytes, limits: Limits) -> bytes:
     return plain
 
 
-def check_texts(texts: Sequence[str], limits: Limits) -> None:
-    """Let `texts` pass, in number and length.
+def check_values(body: bytes, limits: Limits) -> None:
+    """Let a body pass that cannot hold many more texts than the limit, before all are built.
 
     Raises:
-        Refusal: 413; the text names the place, never the words.
+        Refusal: 413.
     """
-    if len(texts) > limits.texts:
-        raise Refusal(413, f"too many inputs: {len(texts)}, the limit is {limits.texts}")
-    for index, text in enumerate(texts):
+    most = max(gojson.MAX_VALUES, 2 * limits.texts)
+    if body.count(b",") > most and _separators(body) > most:
+        raise Refusal(413, f"too many inputs: the limit is {limits.texts}")
+
+
+def _separators(body: bytes) -> int:
+    """Return how many commas of a JSON document lie outside of strings."""
+    # What is left between escaped quotes are quotes that open or close a string.
+    plain = np.frombuffer(body.replace(b"\\\\", b"").replace(b'\\"', b""), np.uint8)
+    inside, found = False, 0
+    for start in range(0, len(plain), _CHUNK):
+        chunk = plain[start : start + _CHUNK]
+        # Whether the number of quotes so far is odd; it may wrap, which leaves that as it is.
+        odd = (np.cumsum(chunk == _QUOTE, dtype=np.uint8) + np.uint8(inside)) & 1
+        found += int(np.count_nonzero((chunk == _COMMA) & (odd == 0)))
+        inside = bool(odd[-1])
+    return found
+
+
+def texts(value: Json, limits: Limits) -> list[str]:
+    """Return the texts of a request's input, which are neither too many nor too long.
+
+    Raises:
+        Refusal: 413, they are; the text names the place, never the words. 400, they are no texts.
+    """
+    if isinstance(value, list) and len(value) > limits.texts:
+        raise Refusal(413, f"too many inputs: {len(value)}, the limit is {limits.texts}")
+    given = wire.texts(value)
+    for index, text in enumerate(given):
         if len(text) > limits.characters:
             raise Refusal(
                 413,
                 f"input {index} is too long: {len(text)} characters, "
                 f"the limit is {limits.characters}",
             )
+    return given

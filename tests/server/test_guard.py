@@ -1,5 +1,6 @@
 """Who may come in, and with how much."""
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -142,6 +143,24 @@ def test_without_a_key_any_authorization_is_ignored(client: TestClient) -> None:
 
 
 # Sizes.
+
+
+def test_far_too_many_texts_are_refused_before_they_are_built(client: TestClient) -> None:
+    # `model` is no string, which is said of every body that is read.
+    body = b'{"model":1,"input":[' + b'"ab" , ' * 300_000 + b'"ab"]}'
+    tracemalloc.start()
+    answer = client.post("/api/embed", content=body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    error = {"error": "too many inputs: the limit is 50000"}
+    assert (answer.status_code, answer.json()) == (413, error)
+    assert peak < 30_000_000
+
+
+def test_commas_inside_of_texts_count_for_nothing(client: TestClient) -> None:
+    text = ',,,, \\", \\\\' * 80_000
+    reply = client.post("/api/embed", json={"model": "colours", "input": [text, "green,,,"]})
+    assert (reply.status_code, len(reply.json()["embeddings"])) == (200, 2)
 
 
 @pytest.mark.parametrize(
