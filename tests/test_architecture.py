@@ -102,6 +102,7 @@ PLAN = {
     "server.gojson": "errors",
     "server.metrics": "server.gojson",
     "server.duration": "errors server.gojson",
+    "server.environment": "errors server.address server.duration",
     "server.names": "",
     "server.wire": "errors records server.duration server.gojson server.names",
     "server.openai": "records server.gojson server.wire",
@@ -164,8 +165,8 @@ PLAN = {
         "formats.npy formats.ollama formats.record formats.sources formats.streams records"
     ),
     "cli.serve": (
-        "cli.console cli.options errors keys places server.address server.app "
-        "server.duration server.guard server.local server.metrics server.names server.run"
+        "cli.console cli.options errors keys places server.address server.app server.duration "
+        "server.environment server.guard server.local server.metrics server.names server.run"
     ),
     "quantize.report": "engine.embedder records",
     "quantize.folder": "errors models.layout models.spec quantize.report",

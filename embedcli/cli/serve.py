@@ -1,6 +1,5 @@
 """`embed serve`: an HTTP server that speaks Ollama's `/api/embed` and OpenAI's `/v1/embeddings`."""
 
-import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
     from embedcli.server.address import Address
     from embedcli.server.names import Name
+
+
+_MOST_MODELS = 3  # as Ollama keeps where it runs on the CPU
 
 
 class LogFormat(StrEnum):
@@ -71,20 +73,22 @@ def serve(
         typer.Option(
             "--keep-alive",
             metavar="DURATION",
-            envvar=["EMBED_KEEP_ALIVE", "OLLAMA_KEEP_ALIVE"],
-            help="How long an idle model stays loaded: 5m by default, 90 (seconds), -1 for ever.",
+            envvar="EMBED_KEEP_ALIVE",
+            help="How long an idle model stays loaded: 90 (seconds), -1 for ever; "
+            "5m by default, or $OLLAMA_KEEP_ALIVE.",
         ),
     ] = None,
     max_loaded_models: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--max-loaded-models",
             metavar="N",
             min=0,
-            envvar=["EMBED_MAX_LOADED_MODELS", "OLLAMA_MAX_LOADED_MODELS"],
-            help="Beyond, the longest idle one is unloaded; 0: three.",
+            envvar="EMBED_MAX_LOADED_MODELS",
+            help="Beyond, the longest idle one is unloaded; "
+            "3 by default (or for 0), or $OLLAMA_MAX_LOADED_MODELS.",
         ),
-    ] = 0,
+    ] = None,
     max_queue: Annotated[
         int,
         typer.Option(
@@ -122,14 +126,15 @@ def serve(
         ),
     ] = 1_000_000,
     origins: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--origins",
             metavar="LIST",
-            envvar=["EMBED_ORIGINS", "OLLAMA_ORIGINS"],
-            help="Web origins allowed beside local ones, by comma; `*` in them is anything.",
+            envvar="EMBED_ORIGINS",
+            help="Web origins allowed beside local ones, by comma, or $OLLAMA_ORIGINS; "
+            "`*` in them is anything.",
         ),
-    ] = "",
+    ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -188,22 +193,24 @@ def serve(
 
       embed serve --host 0.0.0.0 --api-key-file key.txt --log-format json
     """
-    from embedcli.server import address, local, run
+    from embedcli.server import address, environment, local, run
     from embedcli.server.app import Settings, create_app
     from embedcli.server.guard import Door, Limits
 
     where = _address(host, port)
     loopback = uds is not None or address.is_loopback(where.host)
+    listed = environment.origins() if origins is None else origins
+    most = environment.most_models() if max_loaded_models is None else max_loaded_models
     door = Door(
         loopback=loopback and uds is None,
-        origins=[origin.strip() for origin in origins.split(",") if origin.strip()],
+        origins=[origin.strip() for origin in listed.split(",") if origin.strip()],
         key=_key(api_key, api_key_file),
     )
     settings = Settings(
         door=door,
         limits=Limits(max_body, max_texts, max_characters, client_timeout),
         keep_alive=_keep_alive(keep_alive),
-        most_models=max_loaded_models or 3,
+        most_models=most or _MOST_MODELS,
         most_tokens=max_queue,
         timeout=timeout or None,
         preload=_preload(models or ()),
@@ -226,29 +233,25 @@ def serve(
 
 def _address(host: str | None, port: int | None) -> "Address":
     """Return where to listen: what an option says wins over `$OLLAMA_HOST`."""
-    from embedcli.server import address
+    from embedcli.server import address, environment
 
-    given = address.parse(os.environ.get("OLLAMA_HOST", ""))
-    if host is not None:
-        given = address.parse(host)
+    given = environment.host() if host is None else address.parse(host)
     return address.Address(given.host, given.port if port is None else port)
 
 
 def _keep_alive(text: str | None) -> float:
-    """Return seconds; Ollama's variable may hold nonsense, which means the default, an option not.
+    """Return seconds: what an option says wins over `$OLLAMA_KEEP_ALIVE`.
 
     Raises:
-        UsageError: an option's value is no duration.
+        UsageError: the option's value is no duration.
     """
-    from embedcli.server import duration
+    from embedcli.server import duration, environment
 
     if text is None:
-        return 300.0
+        return environment.keep_alive()
     try:
         return duration.from_option(text)
     except InputError as error:
-        if text == os.environ.get("OLLAMA_KEEP_ALIVE"):
-            return 300.0
         raise UsageError(
             f"`--keep-alive {text}` is no duration: {error}", hint="write 5m, 90s, 0 or -1"
         ) from error

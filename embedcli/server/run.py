@@ -33,9 +33,11 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     """
     listener = None
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )[0]
+        # Of a name with addresses of both kinds, `localhost` above all, clients try IPv4.
+        family, kind, protocol, _, where = min(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP),
+            key=lambda address: address[0] != socket.AF_INET,
+        )
         # With the protocol spelled out: asyncio only then sends small answers without delay.
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,11 +8,13 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from httpx2 import Client
 
 from tests.conftest import embed
 from tests.server.conftest import Server, serving
@@ -311,7 +313,30 @@ def test_what_cannot_be_served_is_said_in_a_line(
 
 
 def test_ollamas_variables_count_where_ours_are_not_set(server: Server) -> None:
-    taken = embed("serve", env={"OLLAMA_HOST": f"http://127.0.0.1:{server.port}/"})
+    taken = embed("serve", env={"OLLAMA_HOST": f" 'http://127.0.0.1:{server.port}/' "})
     ours = embed("serve", "--host", "127.0.0.1", env={"EMBED_PORT": str(server.port)})
     assert taken.err == ours.err
     assert f"port {server.port} of 127.0.0.1 is in use" in ours.err
+
+
+def test_ollamas_variables_are_read_as_ollama_reads_them() -> None:
+    odd = {
+        "OLLAMA_HOST": "'localhost'",  # the name, whose first address may be that of IPv6
+        "OLLAMA_ORIGINS": "'http://page.example, http://other.example'",
+        "OLLAMA_KEEP_ALIVE": '"1h"',
+        "OLLAMA_MAX_LOADED_MODELS": "abc",
+    }
+    with serving(env=odd) as server, Client(base_url=server.url) as client:
+        assert server.host == "127.0.0.1"
+        assert client.get("/", headers={"Origin": "http://other.example"}).status_code == 200
+        client.post("/api/embed", json={"model": "all-minilm"})
+        (entry,) = client.get("/api/ps").json()["models"]
+    left = datetime.fromisoformat(entry["expires_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=50) < left <= timedelta(hours=1)
+
+
+def test_nonsense_in_ollamas_variables_is_the_default() -> None:
+    for value in ("abc", "''", "-1"):
+        nonsense = {"OLLAMA_MAX_LOADED_MODELS": value, "OLLAMA_KEEP_ALIVE": "soon"}
+        done = embed("serve", "-m", "nowhere", "--port", "0", env=nonsense)
+        assert (done.code, "model 'nowhere:latest' not found" in done.err) == (4, True)
