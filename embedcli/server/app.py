@@ -198,7 +198,7 @@ async def _preload(desk: Desk, wanted: Sequence[Name]) -> None:
     for name in wanted:
         model = desk.library.find(name)
         if model is None:
-            raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name}")
+            raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name.typed()}")
         async with desk.residency.using(model):
             log.info("loaded %s", name)
 

@@ -223,7 +223,7 @@ async def body(http: Request, limits: Limits) -> bytes:
     """
     announced = http.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limits.body:
-        raise _too_large(limits)
+        raise _too_large(limits.body)
     chunks: list[bytes] = []
     size = 0
     started = time.monotonic()
@@ -241,14 +241,14 @@ async def body(http: Request, limits: Limits) -> bytes:
             return b"".join(chunks)
         size += len(chunk)
         if size > limits.body:
-            raise _too_large(limits)
+            raise _too_large(limits.body)
         chunks.append(chunk)
 
 
-def _too_large(limits: Limits) -> Refusal:
+def _too_large(most: int) -> Refusal:
     return Refusal(
         413,
-        f"request body too large: the limit is {limits.body} bytes",
+        f"request body too large: the limit is {most} bytes",
         headers={"Connection": "close"},
     )
 
@@ -271,7 +271,7 @@ def unpacked(packed: bytes, limits: Limits) -> bytes:
     except zstd.ZstdError:
         raise Refusal(400, "the zstd body is damaged") from None
     if len(plain) > most:
-        raise _too_large(limits)
+        raise _too_large(most)
     return plain
 
 

@@ -99,6 +99,8 @@ class LibraryDesk:
         model = await self._find(name)
         if model is None:
             raise Refusal(404, f"model '{asked}' not found")
+        if not model.removable:
+            raise Refusal(400, f"model '{asked}' is a part of the program and cannot be deleted")
         self._desk.residency.release(model)
         await asyncio.to_thread(self._shelf.delete, model)
         await self._models()
@@ -277,9 +279,7 @@ def _shown(model: ServedModel) -> dict[str, Any]:
         "embedcli.prompts": dict(model.prompts),
         "embedcli.default_prompt": model.default_prompt,
     }
-    license = {"license": model.license} if model.license else {}
     return {
-        **license,
         "parameters": f"{'num_ctx':<30} {model.max_tokens}",
         "details": _details(model),
         "model_info": {key: value for key, value in info.items() if value is not None},

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import EmbedError, ModelError, ModelNotFound, NetworkError, UsageError
+from embedcli.errors import EmbedError, ModelError, ModelNotFound, NetworkError
 from embedcli.load import load
 from embedcli.models import cache as disk
 from embedcli.models import hashes, kept, reference, store
@@ -31,6 +31,9 @@ _UNTOLD = "onnx"  # the family of a model whose config.json tells none
 
 # Of a spec: how the model is called and where it lies, which no vector depends on.
 _PLACES = {"name", "folder", "graph", "tokenizer", "weights", "revision"}
+
+# How Ollama would call what the end of a tag says: `q8`, `335m-q8`.
+_QUANTIZATIONS = {"q4": "Q4", "q8": "Q8", "int8": "INT8", "fp16": "F16"}
 
 # What config.json does not tell, for the one model of which it is known.
 _BUNDLED_WEIGHTS = 22_713_216
@@ -104,7 +107,8 @@ def _described(found: Found) -> ServedModel:
         max_tokens=spec.max_tokens,
         context_length=max(spec.context or 0, spec.max_tokens),
         parameters=_BUNDLED_WEIGHTS if found.reference.bundled else 0,
-        quantization=name.tag.upper() if name.tag in ("q4", "q8", "fp16") else "F32",
+        quantization=_QUANTIZATIONS.get(name.tag.rpartition("-")[2], "F32"),
+        removable=not found.reference.bundled,
         prompts=spec.prompts,
         default_prompt=spec.default_prompt,
     )
@@ -147,10 +151,6 @@ def _delete(model: ServedModel) -> None:
     """Delete all revisions and graphs of a model's repo.
 
     Raises:
-        UsageError: it is a part of the program.
         OutputError: the system does not let it be deleted.
     """
-    wanted = reference.parse(model.name.typed())
-    if wanted.repo is None:
-        raise UsageError("the model inside the package cannot be removed")
-    kept.remove(wanted)
+    kept.remove(reference.parse(model.name.typed()))

@@ -25,7 +25,7 @@ class ServedModel:
     context_length: int  # the highest limit that a request may set
     parameters: int = 0  # weights; 0 where it is not known
     quantization: str = "F32"
-    license: str = ""
+    removable: bool = True  # False: it is a part of the program
     prompts: Mapping[str, str] = field(default_factory=dict)  # the words, by a prompt's name
     default_prompt: str | None = None
 

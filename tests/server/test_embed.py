@@ -378,6 +378,13 @@ def test_openais_clients_may_send_zstd(client: TestClient, packed: bytes, status
     assert client.post("/v1/embeddings", content=packed, headers=headers).status_code == status
 
 
+def test_a_zstd_body_over_its_limit_is_told_that_limit(client: TestClient) -> None:
+    packed = zstandard.compress(b" " * (20 * 2**20 + 1))
+    answer = client.post("/v1/embeddings", content=packed, headers={"Content-Encoding": "zstd"})
+    message = "request body too large: the limit is 20971520 bytes"
+    assert answer.json()["error"]["message"] == message
+
+
 def test_gzip_is_refused_as_go_would(client: TestClient) -> None:
     status, reply = post(client, "/api/embed", b"\x1f\x8b\x08\x00")
     error = "invalid character '\\x1f' looking for beginning of value"

@@ -9,6 +9,7 @@ import pytest
 from httpx2 import Client
 from starlette.testclient import TestClient
 
+from embedcli.models import reference
 from embedcli.server import local
 from tests.hub import Hub, Repo, serve
 from tests.server.conftest import client_of, serving
@@ -42,6 +43,12 @@ def client() -> Iterator[TestClient]:
     """A client of a server for what lies on this machine."""
     with client_of(local.shelf(threads=1)) as client:
         yield client
+
+
+def revision(name: str) -> str:
+    """Return the commit that the catalogue pins, or ours."""
+    pinned = reference.parse(name).revision
+    return COMMIT if pinned == "main" else pinned
 
 
 def embedded(client: TestClient, model: str) -> Any:  # noqa: ANN401
@@ -125,6 +132,35 @@ def test_the_old_endpoint_minds_the_case_whatever_was_asked_before(client: TestC
     embedded(client, "ALL-MINILM:22M")
     assert legacy("ALL-MINILM:22M") == 404
     assert legacy("all-minilm:22m") == 200
+
+
+def test_the_bundled_model_cannot_be_deleted_and_stays_loaded(client: TestClient) -> None:
+    embedded(client, "all-minilm")
+    answer = client.request("DELETE", "/api/delete", json={"model": "all-minilm"})
+    error = "model 'all-minilm' is a part of the program and cannot be deleted"
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+    assert len(client.get("/api/ps").json()["models"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("repo", "file", "name", "level"),
+    [
+        ("Xenova/bge-large-en-v1.5", "model_quantized.onnx", "bge-large:q8", "Q8"),
+        ("Xenova/all-MiniLM-L12-v2", "model_quantized.onnx", "all-minilm:33m-q8", "Q8"),
+        ("Xenova/all-MiniLM-L6-v2", "model_fp16.onnx", "all-minilm:fp16", "F16"),
+    ],
+)
+def test_the_end_of_a_tag_tells_the_quantisation(
+    put: Put, client: TestClient, repo: str, file: str, name: str, level: str
+) -> None:
+    root = put(repo, "mean")
+    (root / "snapshots" / COMMIT).rename(root / "snapshots" / revision(name))
+    graph = root / "snapshots" / revision(name) / "onnx" / file
+    graph.parent.mkdir()
+    (graph.parents[1] / "model.onnx").rename(graph)
+    (root / "refs" / "main").write_text(revision(name))
+    (model,) = [m for m in client.get("/api/tags").json()["models"] if m["name"] == name]
+    assert model["details"]["quantization_level"] == level
 
 
 def test_without_a_cache_that_can_be_read_the_bundled_model_is_served(tmp_path: Path) -> None:

@@ -291,6 +291,7 @@ def test_blanks_around_a_key_lock_nobody_out(tmp_path: Path) -> None:
 WRONG = [
     (["--keep-alive", "soon"], 2, "`--keep-alive soon` is no duration"),
     (["-m", "nowhere", "--port", "0"], 4, "model 'nowhere:latest' not found"),
+    (["-m", "nowhere", "--port", "0"], 4, "hint: embed pull nowhere\n"),
     (["-m", "./folder", "--port", "0"], 2, "a server's model is a name, never a path"),
     (["--host", "203.0.113.9", "--port", "0"], 2, "cannot listen on `203.0.113.9`"),
     (["--host", "127.0.0..1", "--port", "0"], 2, "cannot listen on `127.0.0..1`"),
