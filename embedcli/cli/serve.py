@@ -65,7 +65,7 @@ def serve(
             "-m",
             "--model",
             metavar="NAME",
-            help="Load this model before the first request; may be repeated.",
+            help="Load this model at the start, until when /ready says 503; may be repeated.",
         ),
     ] = None,
     keep_alive: Annotated[

@@ -1,7 +1,8 @@
 """The web application: which path leads where, and what becomes of errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -30,7 +31,7 @@ from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
 from embedcli.server.queue import ClientGone, Queue
 from embedcli.server.residency import Residency
-from embedcli.server.shelf import Library, Shelf
+from embedcli.server.shelf import Library, ServedModel, Shelf
 from embedcli.server.wire import Refusal
 
 # What an error means that no endpoint has put into the contract's words. Its own words may name
@@ -73,7 +74,7 @@ class State:
 
     def __init__(self) -> None:
         self.ready = False
-        self.failure: EmbedError | None = None  # why the server did not start
+        self.failure: Exception | None = None  # why the server has to end
 
 
 class Methods:
@@ -179,14 +180,13 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        try:
-            await _preload(desk, preload)
-        except EmbedError as error:
-            state.failure = error
-            raise
-        state.ready = True
+        with _telling(state):
+            models = [_present(desk, name) for name in preload]
+        # Meanwhile the server answers, and is not ready.
+        loading = asyncio.create_task(_load(desk, models, state))
         yield
         state.ready = False
+        loading.cancel()
         library.close()
         await desk.residency.close()
         desk.queue.close()
@@ -194,13 +194,29 @@ def _lifespan(
     return lifespan
 
 
-async def _preload(desk: Desk, wanted: Sequence[Name]) -> None:
-    for name in wanted:
-        model = desk.library.find(name)
-        if model is None:
-            raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name.typed()}")
-        async with desk.residency.using(model):
-            log.info("loaded %s", name)
+@contextmanager
+def _telling(state: State) -> Iterator[None]:
+    """Note what goes wrong, for the one who runs the server."""
+    try:
+        yield
+    except Exception as error:
+        state.failure = error
+        raise
+
+
+def _present(desk: Desk, name: Name) -> ServedModel:
+    model = desk.library.find(name)
+    if model is None:
+        raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name.typed()}")
+    return model
+
+
+async def _load(desk: Desk, models: Sequence[ServedModel], state: State) -> None:
+    with suppress(Exception), _telling(state):
+        for model in models:
+            async with desk.residency.using(model):
+                log.info("loaded %s", model.name)
+        state.ready = True
 
 
 async def _refused(http: Request, error: Exception) -> Response:

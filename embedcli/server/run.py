@@ -8,7 +8,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -17,7 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from embedcli.errors import EmbedError, UsageError
+from embedcli.errors import UsageError
 
 _BACKLOG = 2048  # connections that wait to be accepted
 _IDLE = 75  # seconds that a connection without a request stays open
@@ -104,8 +104,7 @@ def serve(
     `started` is called once requests are answered. `patience` is how many seconds a client may
     stall, `drain` how many the end may take.
 
-    Raises:
-        EmbedError: a model that was to be loaded first could not be.
+    Raises whatever kept a model from being loaded that was to be loaded first.
     """
     config = uvicorn.Config(
         app,
@@ -119,21 +118,30 @@ def serve(
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=None if drain is None else int(drain) + 1,
     )
-    try:
-        asyncio.run(_Server(config, started).serve(sockets=[listener]))
-    except SystemExit:  # uvicorn's way to say that the start failed
-        failure: EmbedError | None = app.state.server.failure
-        if failure is None:
-            raise
-        raise failure from None
+    server = _Server(config, app, started)
+    with suppress(SystemExit):  # uvicorn's way to say that the start failed
+        asyncio.run(server.serve(sockets=[listener]))
+    failure = server.failure()
+    if failure is not None:
+        raise failure
 
 
 class _Server(uvicorn.Server):
     """Ends by returning. Uvicorn's own raises the signal again, and so dies of it."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, started: Callable[[], None]) -> None:
         super().__init__(config)
+        self._state = app.state.server
         self._tell_started = started
+
+    def failure(self) -> Exception | None:
+        """Return why the server had to end, if it had to."""
+        failure: Exception | None = self._state.failure
+        return failure
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to end: also where a model could not be loaded."""
+        return await super().on_tick(counter) or self.failure() is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""

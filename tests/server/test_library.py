@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
 from embedcli.server.names import Name
-from embedcli.server.shelf import Progress
+from embedcli.server.shelf import Progress, ServedModel
 from embedcli.server.wire import Refusal
 from tests.server.conftest import client_of, shelf_of
 
@@ -41,6 +41,23 @@ LISTED = {
 def test_a_probe_is_answered(client: TestClient, path: str, text: str) -> None:
     assert (client.get(path).status_code, client.get(path).text) == (200, text)
     assert client.head(path).status_code == 200
+
+
+def test_a_server_is_ready_when_its_models_are_loaded(palette: Embedder) -> None:
+    loaded = threading.Event()
+
+    def load(_: ServedModel) -> Embedder:
+        loaded.wait()
+        return palette
+
+    with client_of(shelf_of(load), Settings(preload=[Name("colours")])) as client:
+        early = client.get("/ready")
+        alive = client.get("/health")
+        loaded.set()
+        while client.get("/ready").status_code != 200:
+            pass
+    assert (early.status_code, early.text) == (503, '{"status":"not ready"}')
+    assert alive.status_code == 200
 
 
 def test_tags_list_names_with_their_tag(client: TestClient) -> None:

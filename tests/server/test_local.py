@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from embedcli.models import reference
 from embedcli.server import local
+from tests.conftest import embed
 from tests.hub import Hub, Repo, serve
 from tests.server.conftest import client_of, serving
 
@@ -91,6 +92,15 @@ def test_a_model_that_cannot_be_loaded_is_the_servers_fault(put: Put, client: Te
     graph.write_bytes(graph.read_bytes()[:-100])
     reply = client.post("/api/embed", json={"model": "org/mean", "input": "red"})
     assert (reply.status_code, reply.json()) == (500, {"error": "the model could not be loaded"})
+
+
+def test_a_model_that_cannot_be_loaded_at_the_start_ends_the_server(put: Put) -> None:
+    graph = put("org/mean", "mean") / "snapshots" / COMMIT / "model.onnx"
+    (graph.parent / "tokenizer.json").write_text("{}")
+    done = embed("serve", "-m", "org/mean", "--port", "0")
+    assert done.code == 4
+    assert "error: " in done.err
+    assert "Traceback" not in done.err
 
 
 BUNDLED = ["all-minilm", "ALL-MiniLM", "library/all-minilm:22m", "all-minilm:L6-V2"]

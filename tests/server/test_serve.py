@@ -288,6 +288,24 @@ def test_blanks_around_a_key_lock_nobody_out(tmp_path: Path) -> None:
                 assert embed("text", "a", *to, env={"EMBED_API_KEY": key}).code == 0
 
 
+BUG = """
+from embedcli.engine import embedder
+
+def load(self):
+    raise RecursionError("of nobody's making")
+
+embedder.Embedder.load = load
+"""
+
+
+def test_a_bug_at_the_start_is_shown_as_one(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BUG)
+    path = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    done = embed("serve", "-m", "all-minilm", "--port", "0", env=path)
+    assert done.code == 70
+    assert "RecursionError: of nobody's making" in done.err
+
+
 WRONG = [
     (["--keep-alive", "soon"], 2, "`--keep-alive soon` is no duration"),
     (["-m", "nowhere", "--port", "0"], 4, "model 'nowhere:latest' not found"),
