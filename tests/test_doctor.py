@@ -1,9 +1,11 @@
 """`embed doctor` on this machine, and on one where something is broken."""
 
 import json
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.conftest import Finished, embed
 from tests.hub import Hub, serve
@@ -23,6 +25,12 @@ def test_this_machine_is_well() -> None:
     assert found["device cpu"] == ("ok", "runs")
     assert found["vectors"][0] == "ok"
     assert found["hub"] == ("ok", "not asked: the network is forbidden")
+
+
+def test_every_library_that_is_needed_is_told_of() -> None:
+    needed = [Requirement(line) for line in requires("embedcli") or ()]
+    names = {needs.name for needs in needed if not needs.marker}
+    assert names <= findings(embed("doctor", "--json", "--offline")).keys()
 
 
 def test_a_hub_that_does_not_answer_is_no_breakage() -> None:

@@ -20,7 +20,11 @@ from embedcli.errors import EmbedError, ModelError
 if TYPE_CHECKING:
     from embedcli.models.spec import ModelSpec
 
-_PACKAGES: Final = ("tokenizers", "numpy", "huggingface-hub", "orjson", "starlette", "typer")
+# What is declared as needed, but for onnxruntime, which has a finding of its own.
+_PACKAGES: Final = (
+    "tokenizers", "numpy", "huggingface-hub", "filelock", "orjson", "starlette", "uvicorn",
+    "httptools", "prometheus-client", "typer", "rich",
+)  # fmt: skip
 _EXTRAS: Final = {"pyarrow": "parquet", "zstandard": "zst"}
 _VARIABLES: Final = ("EMBED_", "HF_", "HUGGINGFACE_", "OLLAMA_", "ORT_", "OMP_", "XDG_CACHE_HOME")
 _SECRETS: Final = ("TOKEN", "KEY")
