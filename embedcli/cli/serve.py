@@ -30,6 +30,7 @@ class LogFormat(StrEnum):
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[
         str | None,
         typer.Option(
@@ -197,6 +198,8 @@ def serve(
     from embedcli.server.app import Settings, create_app
     from embedcli.server.guard import Door, Limits
 
+    if uds is not None:
+        _check_no_address(context)
     where = _address(host, port)
     loopback = uds is not None or address.is_loopback(where.host)
     listed = environment.origins() if origins is None else origins
@@ -229,6 +232,20 @@ def serve(
         patience=client_timeout,
         drain=timeout or None,
     )
+
+
+def _check_no_address(context: typer.Context) -> None:
+    """Let the options of a unix socket pass; what the environment says of a port is overruled.
+
+    Raises:
+        UsageError: an address was typed beside it.
+    """
+    for name in ("host", "port"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--uds and --{name} are two places to listen", hint="leave out one of them"
+            )
 
 
 def _address(host: str | None, port: int | None) -> "Address":

@@ -86,11 +86,12 @@ class Server:
 
 @contextmanager
 def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Server]:
-    """Lend a server that listens on a free port."""
+    """Lend a server that listens on a free port, or where `--uds` says."""
+    where = [] if "--uds" in arguments else ["--port", "0"]
     ours = ("EMBED_", "OLLAMA_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "embedcli", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", "embedcli", "serve", *where, *arguments],
         stderr=subprocess.PIPE,
         env={**clean, **(env or {})},
     )

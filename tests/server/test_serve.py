@@ -313,6 +313,8 @@ WRONG = [
     (["-m", "./folder", "--port", "0"], 2, "a server's model is a name, never a path"),
     (["--host", "203.0.113.9", "--port", "0"], 2, "cannot listen on `203.0.113.9`"),
     (["--host", "127.0.0..1", "--port", "0"], 2, "cannot listen on `127.0.0..1`"),
+    (["--uds", "x", "--port", "0"], 2, "--uds and --port are two places to listen"),
+    (["--uds", "x", "--host", "localhost"], 2, "--uds and --host are two places to listen"),
     (["--api-key-file", "nowhere.txt"], 3, "cannot read the key in `nowhere.txt`"),
     (["--api-key", ""], 2, "the key is empty"),
     (["--api-key", "schlüssel"], 2, "the key holds characters that are no printable ASCII"),
