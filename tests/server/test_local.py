@@ -130,7 +130,7 @@ def test_the_repo_of_the_bundled_model_keeps_its_own_name(put: Put, client: Test
     (repo / "onnx").mkdir()
     (repo / "model.onnx").rename(repo / "onnx" / "model.onnx")
     listed = {model["name"] for model in client.get("/api/tags").json()["models"]}
-    assert listed == {"all-minilm:latest", "Xenova/all-MiniLM-L6-v2:latest"}
+    assert listed > {"all-minilm:latest", "Xenova/all-MiniLM-L6-v2:latest"}
     assert len(embedded(client, "Xenova/all-MiniLM-L6-v2")[0]) == 3
 
 
@@ -171,6 +171,12 @@ def test_the_end_of_a_tag_tells_the_quantisation(
     (root / "refs" / "main").write_text(revision(name))
     (model,) = [m for m in client.get("/api/tags").json()["models"] if m["name"] == name]
     assert model["details"]["quantization_level"] == level
+
+
+def test_the_bundled_model_in_8_bits_is_shown_as_such(client: TestClient) -> None:
+    shown = client.post("/api/show", json={"model": "all-minilm:22m-int8"}).json()
+    assert shown["details"]["quantization_level"] == "INT8"
+    assert digest(client, "all-minilm:int8") != digest(client, "all-minilm")
 
 
 def test_without_a_cache_that_can_be_read_the_bundled_model_is_served(tmp_path: Path) -> None:
