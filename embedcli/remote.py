@@ -34,6 +34,7 @@ from embedcli.errors import (
 )
 from embedcli.models.spec import ModelSpec
 from embedcli.records import Embedded, Options, Vectors
+from embedcli.server.wire import NOT_FINITE, TOO_LONG
 
 T = TypeVar("T")
 
@@ -43,10 +44,6 @@ _TIMEOUT: Final = 900.0  # seconds for an answer
 _PATIENCE: Final = 300.0  # seconds of a server being busy
 _LONGEST_WAIT: Final = 30.0  # seconds between two attempts
 _DEFAULTS: Final = Options()
-
-# Ollama's words (server/routes.go), by which it says what else a status of 400 would not.
-_TOO_LONG: Final = "the input length exceeds the context length"
-_NOT_FINITE: Final = "embedding contains NaN or Inf values"
 
 
 class Remote:
@@ -159,9 +156,9 @@ class Remote:
 
     def _meant(self, refusal: "_Refused", options: Options, index: int) -> EmbedError:
         limit = asked.limit(self.spec, options)
-        if refusal.what == _TOO_LONG:
+        if refusal.what == TOO_LONG:
             return TextTooLong(index=index, tokens=f"more than {limit}", limit=limit)
-        if refusal.what == _NOT_FINITE:
+        if refusal.what == NOT_FINITE:
             return VectorError(index=index)
         return self._door.complaint(refusal)
 
@@ -170,7 +167,7 @@ class Remote:
         try:
             return self._ask(texts, replace(options, truncate=False))
         except _Refused as refusal:
-            if refusal.what != _TOO_LONG or not options.truncate:
+            if refusal.what != TOO_LONG or not options.truncate:
                 raise
             return [replace(cut, truncated=True) for cut in self._ask(texts, options)]
 
@@ -257,7 +254,7 @@ class _Refused(Exception):
     @property
     def about_a_text(self) -> bool:
         """Whether one text is to blame, which the answer does not name."""
-        return self.what in (_TOO_LONG, _NOT_FINITE)
+        return self.what in (TOO_LONG, NOT_FINITE)
 
 
 class _Door:

@@ -112,7 +112,8 @@ PLAN = {
     "server.residency": "engine.embedder server.names server.shelf",
     "server.embedding": (
         "engine.embedder errors formats.ollama records server.gojson server.guard "
-        "server.metrics server.openai server.queue server.residency server.shelf server.wire"
+        "server.metrics server.names server.openai server.queue server.residency server.shelf "
+        "server.wire"
     ),
     "server.library": (
         "errors server.embedding server.gojson server.guard server.metrics server.names "
@@ -126,8 +127,8 @@ PLAN = {
         "engine.embedder errors load models.cache models.catalog models.configs models.hashes "
         "models.kept models.reference models.spec models.store server.names server.shelf"
     ),
-    "server.run": "errors",
-    "remote": "engine.asked engine.cores errors keys models.spec records",
+    "server.run": "errors server.guard",
+    "remote": "engine.asked engine.cores errors keys models.spec records server.wire",
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",

@@ -20,6 +20,7 @@ from embedcli.formats import ollama
 from embedcli.records import Embedded, Options
 from embedcli.server import gojson, guard, openai, wire
 from embedcli.server.metrics import Metrics, note
+from embedcli.server.names import Name
 from embedcli.server.queue import Queue
 from embedcli.server.residency import Residency
 from embedcli.server.shelf import Library, ServedModel
@@ -72,19 +73,20 @@ class Desk:
 
         return await _off_loop(decoded, large=len(body) > _LARGE_BODY)
 
-    async def find(self, fields: Fields, *, empty: Refusal, any_case: bool = True) -> ServedModel:
-        """Return the model that the request names.
+    async def find(self, asked: str, name: Name, *, any_case: bool = True) -> ServedModel:
+        """Return the model that a request calls `asked`, which spells `name`.
 
         Raises:
-            Refusal: `empty` for no name, 400 for an impossible one, 404 for an unknown one.
+            Refusal: 404, there is none.
         """
-        name = wire.model_name(fields, empty=empty)
-        model = self.library.known(name)
+        model = self.library.known(name) or await self.look(name, any_case=any_case)
         if model is None:
-            model = await asyncio.to_thread(self.library.find, name, any_case=any_case)
-        if model is None:
-            raise _unknown(fields["model"])
+            raise _unknown(asked)
         return model
+
+    async def look(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
+        """Look what lies on the disk now under `name`."""
+        return await asyncio.to_thread(self.library.find, name, any_case=any_case)
 
     async def run(self, http: Request, work: Work) -> tuple[list[Embedded], int]:
         """Return the vectors of `work` in order, and when its model was ready (nanoseconds).
@@ -193,11 +195,11 @@ class Embedding:
         fields = await self._desk.fields(http, wire.EMBED)
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        wire.model_name(fields, empty=missing)
+        name = wire.model_name(fields, empty=missing)
         texts = guard.texts(fields.get("input"), self._desk.limits)
         work = Work(
             asked,
-            await self._desk.find(fields, empty=missing),
+            await self._desk.find(asked, name),
             texts,
             truncate=fields.get("truncate", True),
             dimensions=fields.get("dimensions", 0),
@@ -221,14 +223,15 @@ class Embedding:
     async def embeddings(self, http: Request) -> Response:
         """POST /api/embeddings, whose errors past the first checks are all 500."""
         fields = await self._desk.fields(http, wire.LEGACY)
-        missing = Refusal(400, "model is required")
-        model = await self._desk.find(fields, empty=missing, any_case=False)
+        asked = fields.get("model", "")
+        name = wire.model_name(fields, empty=Refusal(400, "model is required"))
+        model = await self._desk.find(asked, name, any_case=False)
         prompt = fields.get("prompt", "")
         if not prompt and fields.get("input"):
             note(http.scope, {"hint": _MISSPELT})
         texts = guard.texts(prompt, self._desk.limits)
         work = Work(
-            fields["model"],
+            asked,
             model,
             texts,
             truncate=False,
@@ -251,9 +254,9 @@ class Embedding:
         given = openai.given_input(fields)
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        wire.model_name(fields, empty=missing)
+        name = wire.model_name(fields, empty=missing)
         texts = guard.texts(given, self._desk.limits)
-        model = await self._desk.find(fields, empty=missing)
+        model = await self._desk.find(asked, name)
         work = Work(asked, model, texts, dimensions=fields.get("dimensions", 0))
         results, _ = await self._desk.run(http, work)
         body = await _off_loop(

@@ -57,7 +57,9 @@ _OPEN_PATHS = {"/", "/health", "/ready"}  # what a probe asks, and what tells no
 _MOST_UNPACKED = 20 * 2**20  # bytes; this and the next are Ollama's
 _ZSTD_WINDOW = 8 * 2**20  # bytes
 
-_SLOWEST = 64 * 1024  # bytes a second, once the first grace is over
+# Bytes a second that a client must send of a long body, and take of a long answer, once the first
+# grace is over.
+SLOWEST = 64 * 1024
 
 _QUOTE, _COMMA = ord('"'), ord(",")
 _CHUNK = 64 * 1024  # bytes, which a core keeps close
@@ -229,7 +231,7 @@ async def body(http: Request, limits: Limits) -> bytes:
     started = time.monotonic()
     stream = http.stream()
     while True:
-        deadline = started + limits.patience + size / _SLOWEST
+        deadline = started + limits.patience + size / SLOWEST
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 chunk = await anext(stream, b"")

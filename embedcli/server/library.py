@@ -67,7 +67,7 @@ class LibraryDesk:
         """POST /api/show."""
         fields = await self._named(http, wire.SHOW)
         name = wire.model_name(fields, empty=Refusal(400, "model is required"))
-        model = await self._find(name)
+        model = await self._desk.look(name)
         if model is None:
             raise Refusal(404, f"model '{name}' not found")
         return _json(_shown(model))
@@ -81,7 +81,7 @@ class LibraryDesk:
         """GET /v1/models/{model}."""
         asked = http.path_params["model"]
         name = names.parse(asked)
-        model = await self._find(name) if name else None
+        model = await self._desk.look(name) if name else None
         if model is None:
             raise Refusal(404, f"model '{name or asked}' not found")
         return _json(_openai_model(asked, model))
@@ -96,7 +96,7 @@ class LibraryDesk:
         name = names.parse(asked)
         if name is None:
             raise Refusal(400, f"name {gojson.quote(asked)} is invalid")
-        model = await self._find(name)
+        model = await self._desk.look(name)
         if model is None:
             raise Refusal(404, f"model '{asked}' not found")
         if not model.removable:
@@ -136,7 +136,7 @@ class LibraryDesk:
     ) -> Response:
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        model = await self._find(wire.model_name(fields, empty=missing))
+        model = await self._desk.look(wire.model_name(fields, empty=missing))
         if model is None:
             raise missing
         if fields.get(content) or fields.get("keep_alive") != 0:
@@ -148,9 +148,6 @@ class LibraryDesk:
 
     async def _models(self) -> list[ServedModel]:
         return await asyncio.to_thread(self._desk.library.models)
-
-    async def _find(self, name: Name) -> ServedModel | None:
-        return await asyncio.to_thread(self._desk.library.find, name)
 
     async def _named(self, http: Request, struct: Struct) -> Fields:
         """Read a body whose model may be called `name`, as older clients do."""

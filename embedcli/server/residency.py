@@ -80,15 +80,13 @@ class Residency:
             if not resident.users:
                 self._rest(resident)
 
-    def release(self, model: ServedModel, keep_alive: float = 0.0) -> bool:
-        """Let a loaded model leave `keep_alive` seconds after its last use; False if not loaded."""
+    def release(self, model: ServedModel) -> None:
+        """Let a model leave, if it is loaded, as soon as nobody uses it."""
         resident = self._residents.get(model.digest)
-        if resident is None:
-            return False
-        resident.keep_alive = keep_alive
-        if not resident.users:
-            self._rest(resident)
-        return True
+        if resident is not None:
+            resident.keep_alive = 0.0
+            if not resident.users:
+                self._rest(resident)
 
     def stays(self) -> list[Stay]:
         """Return what is loaded or being loaded, the longest to stay first."""

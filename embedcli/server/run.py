@@ -18,11 +18,11 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from embedcli.errors import UsageError
+from embedcli.server.guard import SLOWEST
 
 _BACKLOG = 2048  # connections that wait to be accepted
 _IDLE = 75  # seconds that a connection without a request stays open
 _LARGEST_HEAD = 64 * 1024  # bytes
-_SLOWEST = 64 * 1024  # bytes a second that a client must take of a long answer
 
 
 def tcp_socket(host: str, port: int) -> socket.socket:
@@ -293,7 +293,7 @@ class _PatientProtocol(HttpToolsProtocol):
         left = self.transport.get_write_buffer_size()
 
         def check() -> None:
-            if left - self.transport.get_write_buffer_size() < _SLOWEST * self.seconds:
+            if left - self.transport.get_write_buffer_size() < SLOWEST * self.seconds:
                 self._cut_off()
             else:
                 self._await_taking()
