@@ -39,6 +39,7 @@ from embedcli.server.wire import NOT_FINITE, TOO_LONG
 T = TypeVar("T")
 
 _BATCH: Final = 64  # texts a request
+_BATCH_SIZE: Final = 2_000_000  # characters, far below what a server takes in bytes
 _IN_FLIGHT: Final = 4  # requests at once: two to work on, two on their way
 _TIMEOUT: Final = 900.0  # seconds for an answer
 _PATIENCE: Final = 300.0  # seconds of a server being busy
@@ -311,9 +312,10 @@ class _Door:
             )
         if refusal.status == 503:
             return NetworkError(f"the server at `{self.url}` stays busy", hint="try again later")
+        elsewhere = refusal.status in (404, 405)
         return UsageError(
             f"the server at `{self.url}` refuses: {refusal.status} {refusal.what}",
-            hint="is it an embedding server? `embed serve` and Ollama are",
+            hint="is it an embedding server? `embed serve` and Ollama are" if elsewhere else "",
         )
 
     def close(self) -> None:
@@ -423,18 +425,22 @@ class _Feed:
         self._reader.start()
 
     def take(self, most: int, *, wait: bool) -> list[str]:
-        """Return up to `most` texts that have come; with `wait`, at least one unless at the end.
+        """Return up to `most` texts that have come, or what is about enough for a request.
+
+        With `wait` there is at least one, unless at the end.
 
         Raises whatever stopped the source, once all before it has been taken.
         """
         taken: list[str] = []
-        while len(taken) < most and not self._ended:
+        size = 0
+        while len(taken) < most and size < _BATCH_SIZE and not self._ended:
             try:
                 text = self._ready.get(block=wait and not taken)
             except queue.Empty:
                 break
             if isinstance(text, str):
                 taken.append(text)
+                size += len(text)
             else:
                 self._ended, self._error = True, text
         if wait and not taken and self._error is not None:

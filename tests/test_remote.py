@@ -157,6 +157,31 @@ def test_no_texts_give_no_vectors(remote: Remote) -> None:
     assert remote.embed([]).shape == (0, 384)
 
 
+def test_long_texts_are_sent_a_few_at_a_time() -> None:
+    sizes = []
+
+    def answer(path: str, body: Any) -> Answer:  # noqa: ANN401
+        if path == "/api/show":
+            info = {"embedcli.max_tokens": 8, "bert.embedding_length": 1, "bert.context_length": 8}
+            return 200, {}, {"model_info": info}
+        sizes.append(len(orjson.dumps(body)))
+        rows = len(body["input"])
+        told = {"tokens": [3] * rows, "truncated": [True] * rows}
+        return 200, {}, {"embeddings": [[1.0]] * rows, **told}
+
+    with standing_between(answer) as url, Remote(url, "any") as remote:
+        assert remote.embed(["x" * 500_000] * 64).shape == (64, 1)
+    assert max(sizes) < 4_000_000
+
+
+@pytest.mark.parametrize(("status", "doubted"), [(400, False), (404, True), (405, True)])
+def test_only_a_path_that_is_none_makes_one_doubt_the_server(status: int, doubted: bool) -> None:
+    with standing_between(lambda *_: (status, {}, {"error": "no"})) as url:
+        done = embed("text", "a", "--server", url)
+    assert done.err.startswith(f"error: the server at `{url}` refuses: {status} no\n")
+    assert ("is it an embedding server?" in done.err) is doubted
+
+
 def test_a_busy_server_is_asked_again(server: Server) -> None:
     busy = itertools.chain([True, True], itertools.repeat(False))
 
