@@ -8,7 +8,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -119,8 +119,11 @@ def serve(
         timeout_graceful_shutdown=None if drain is None else int(drain) + 1,
     )
     server = _Server(config, app, started)
-    with suppress(SystemExit):  # uvicorn's way to say that the start failed
+    try:
         asyncio.run(server.serve(sockets=[listener]))
+    except SystemExit:  # uvicorn's way to say that the start failed
+        if server.failure() is None:
+            raise
     failure = server.failure()
     if failure is not None:
         raise failure
