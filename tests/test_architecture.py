@@ -115,12 +115,12 @@ PLAN = {
         "server.metrics server.names server.openai server.queue server.residency server.shelf "
         "server.wire"
     ),
-    "server.library": (
+    "server.management": (
         "errors server.embedding server.gojson server.guard server.metrics server.names "
         "server.shelf server.wire"
     ),
     "server.app": (
-        "errors server.embedding server.guard server.library server.metrics server.names "
+        "errors server.embedding server.guard server.management server.metrics server.names "
         "server.queue server.residency server.shelf server.wire"
     ),
     "server.local": (

@@ -24,9 +24,9 @@ from embedcli.errors import (
     UsageError,
     code_for,
 )
-from embedcli.server.embedding import Desk, Embedding
+from embedcli.server.embedding import Embedding, Service
 from embedcli.server.guard import JSON, Door, Guard, Limits, refuse
-from embedcli.server.library import LibraryDesk
+from embedcli.server.management import Management
 from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
 from embedcli.server.queue import ClientGone, Queue
@@ -99,9 +99,9 @@ def create_app(shelf: Shelf, settings: Settings) -> Starlette:
     residency = Residency(shelf.load, keep_alive=settings.keep_alive, most=settings.most_models)
     queue = Queue(most_tokens=settings.most_tokens)
     metrics, state = Metrics(), State()
-    desk = Desk(Library(shelf), residency, queue, metrics, settings.limits, settings.timeout)
-    library = LibraryDesk(desk, shelf, may_change=settings.may_change)
-    table = _table(desk, library, state)
+    service = Service(Library(shelf), residency, queue, metrics, settings.limits, settings.timeout)
+    management = Management(service, shelf, may_change=settings.may_change)
+    table = _table(service, management, state)
     paths = {path: Methods(endpoints) for path, endpoints in table.items()}
     app = Starlette(
         routes=[Route(path, methods) for path, methods in paths.items()],
@@ -117,16 +117,18 @@ def create_app(shelf: Shelf, settings: Settings) -> Starlette:
             HTTPException: _not_found(paths),
             Exception: _broken,
         },
-        lifespan=_lifespan(desk, library, settings.preload, state),
+        lifespan=_lifespan(service, management, settings.preload, state),
     )
     app.router.redirect_slashes = False  # Go redirects otherwise
     app.state.server = state
     return app
 
 
-def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str, Endpoint]]:
+def _table(
+    service: Service, management: Management, state: State
+) -> dict[str, dict[str, Endpoint]]:
     """Return the endpoints by path and method."""
-    embedding = Embedding(desk)
+    embedding = Embedding(service)
     document = (resources.files("embedcli.server") / "openapi.json").read_bytes()
 
     async def root(_: Request) -> Response:
@@ -141,9 +143,9 @@ def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str
         return Response(b'{"status":"not ready"}', 503, media_type=JSON)
 
     async def counters(_: Request) -> Response:
-        embedders = desk.residency.embedders()
-        waiting = {str(name): desk.queue.waiting(model) for name, model in embedders.items()}
-        page = desk.metrics.page(waiting)
+        embedders = service.residency.embedders()
+        waiting = {str(name): service.queue.waiting(model) for name, model in embedders.items()}
+        page = service.metrics.page(waiting)
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(_: Request) -> Response:
@@ -151,19 +153,19 @@ def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str
 
     return {
         "/": _read(root),
-        "/api/version": _read(library.version),
-        "/api/tags": _read(library.tags),
-        "/api/ps": {"GET": library.ps},
+        "/api/version": _read(management.version),
+        "/api/tags": _read(management.tags),
+        "/api/ps": {"GET": management.ps},
         "/api/embed": {"POST": embedding.embed},
         "/api/embeddings": {"POST": embedding.embeddings},
-        "/api/show": {"POST": library.show},
-        "/api/pull": {"POST": library.pull},
-        "/api/delete": {"DELETE": library.delete},
-        "/api/generate": {"POST": library.generate},
-        "/api/chat": {"POST": library.chat},
+        "/api/show": {"POST": management.show},
+        "/api/pull": {"POST": management.pull},
+        "/api/delete": {"DELETE": management.delete},
+        "/api/generate": {"POST": management.generate},
+        "/api/chat": {"POST": management.chat},
         "/v1/embeddings": {"POST": embedding.openai},
-        "/v1/models": {"GET": library.openai_models},
-        "/v1/models/{model}": {"GET": library.openai_model},
+        "/v1/models": {"GET": management.openai_models},
+        "/v1/models/{model}": {"GET": management.openai_model},
         "/health": _read(health),
         "/ready": _read(ready),
         "/metrics": {"GET": counters},
@@ -176,20 +178,20 @@ def _read(endpoint: Endpoint) -> dict[str, Endpoint]:
 
 
 def _lifespan(
-    desk: Desk, library: LibraryDesk, preload: Sequence[Name], state: State
+    service: Service, management: Management, preload: Sequence[Name], state: State
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         with _telling(state):
-            models = [_present(desk, name) for name in preload]
+            models = [_present(service, name) for name in preload]
         # Meanwhile the server answers, and is not ready.
-        loading = asyncio.create_task(_load(desk, models, state))
+        loading = asyncio.create_task(_load(service, models, state))
         yield
         state.ready = False
         loading.cancel()
-        library.close()
-        await desk.residency.close()
-        desk.queue.close()
+        management.close()
+        await service.residency.close()
+        service.queue.close()
 
     return lifespan
 
@@ -204,17 +206,17 @@ def _telling(state: State) -> Iterator[None]:
         raise
 
 
-def _present(desk: Desk, name: Name) -> ServedModel:
-    model = desk.library.find(name)
+def _present(service: Service, name: Name) -> ServedModel:
+    model = service.library.find(name)
     if model is None:
         raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name.typed()}")
     return model
 
 
-async def _load(desk: Desk, models: Sequence[ServedModel], state: State) -> None:
+async def _load(service: Service, models: Sequence[ServedModel], state: State) -> None:
     with suppress(Exception), _telling(state):
         for model in models:
-            async with desk.residency.using(model):
+            async with service.residency.using(model):
                 log.info("loaded %s", model.name)
         state.ready = True
 

@@ -51,7 +51,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Service:
     """What the endpoints work with."""
 
     library: Library
@@ -186,20 +186,20 @@ async def _off_loop(work: Callable[[], T], *, large: bool) -> T:
 class Embedding:
     """The endpoints."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     async def embed(self, http: Request) -> Response:
         """POST /api/embed."""
         started = perf_counter_ns()
-        fields = await self._desk.fields(http, wire.EMBED)
+        fields = await self._service.fields(http, wire.EMBED)
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
         name = wire.model_name(fields, empty=missing)
-        texts = guard.texts(fields.get("input"), self._desk.limits)
+        texts = guard.texts(fields.get("input"), self._service.limits)
         work = Work(
             asked,
-            await self._desk.find(asked, name),
+            await self._service.find(asked, name),
             texts,
             truncate=fields.get("truncate", True),
             dimensions=fields.get("dimensions", 0),
@@ -207,7 +207,7 @@ class Embedding:
             keep_alive=fields.get("keep_alive"),
             ours=wire.extension(fields),
         )
-        results, ready = await self._desk.run(http, work)
+        results, ready = await self._service.run(http, work)
         now = perf_counter_ns()
 
         def reply() -> bytes:
@@ -222,14 +222,14 @@ class Embedding:
 
     async def embeddings(self, http: Request) -> Response:
         """POST /api/embeddings, whose errors past the first checks are all 500."""
-        fields = await self._desk.fields(http, wire.LEGACY)
+        fields = await self._service.fields(http, wire.LEGACY)
         asked = fields.get("model", "")
         name = wire.model_name(fields, empty=Refusal(400, "model is required"))
-        model = await self._desk.find(asked, name, any_case=False)
+        model = await self._service.find(asked, name, any_case=False)
         prompt = fields.get("prompt", "")
         if not prompt and fields.get("input"):
             note(http.scope, {"hint": _MISSPELT})
-        texts = guard.texts(prompt, self._desk.limits)
+        texts = guard.texts(prompt, self._service.limits)
         work = Work(
             asked,
             model,
@@ -239,7 +239,7 @@ class Embedding:
             keep_alive=fields.get("keep_alive"),
         )
         try:
-            results, _ = await self._desk.run(http, work)
+            results, _ = await self._service.run(http, work)
         except Refusal as refusal:
             if refusal.status == 400:
                 refusal.status = 500
@@ -249,16 +249,16 @@ class Embedding:
 
     async def openai(self, http: Request) -> Response:
         """POST /v1/embeddings."""
-        fields = await self._desk.fields(http, wire.OPENAI)
+        fields = await self._service.fields(http, wire.OPENAI)
         as_base64 = openai.wants_base64(fields)
         given = openai.given_input(fields)
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
         name = wire.model_name(fields, empty=missing)
-        texts = guard.texts(given, self._desk.limits)
-        model = await self._desk.find(asked, name)
+        texts = guard.texts(given, self._service.limits)
+        model = await self._service.find(asked, name)
         work = Work(asked, model, texts, dimensions=fields.get("dimensions", 0))
-        results, _ = await self._desk.run(http, work)
+        results, _ = await self._service.run(http, work)
         body = await _off_loop(
             lambda: openai.reply(asked, results, as_base64=as_base64),
             large=len(results) > _LARGE_REPLY,

@@ -1,4 +1,4 @@
-"""The endpoints around embedding: which models there are, and their coming and going."""
+"""The endpoints that manage models: which there are, and their coming and going."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from embedcli.errors import EmbedError, ModelNotFound, OutputError
 from embedcli.server import gojson, names, wire
-from embedcli.server.embedding import Desk
+from embedcli.server.embedding import Service
 from embedcli.server.guard import JSON
 from embedcli.server.metrics import log
 from embedcli.server.names import Name
@@ -25,11 +25,11 @@ _PROGRESS_EVERY = 2**20  # bytes
 _PULLS = 4  # at once; others wait for their turn
 
 
-class LibraryDesk:
+class Management:
     """The endpoints; `may_change` says whether models may be pulled and deleted from here."""
 
-    def __init__(self, desk: Desk, shelf: Shelf, *, may_change: bool) -> None:
-        self._desk = desk
+    def __init__(self, service: Service, shelf: Shelf, *, may_change: bool) -> None:
+        self._service = service
         self._shelf = shelf
         self._may_change = may_change
         # Threads of their own: slow downloads would keep all others from looking and loading.
@@ -58,7 +58,7 @@ class LibraryDesk:
                         "size_vram": 0,
                         "context_length": stay.model.max_tokens,
                     }
-                    for stay in self._desk.residency.stays()
+                    for stay in self._service.residency.stays()
                 ]
             }
         )
@@ -67,7 +67,7 @@ class LibraryDesk:
         """POST /api/show."""
         fields = await self._named(http, wire.SHOW)
         name = wire.model_name(fields, empty=Refusal(400, "model is required"))
-        model = await self._desk.look(name)
+        model = await self._service.look(name)
         if model is None:
             raise Refusal(404, f"model '{name}' not found")
         return _json(_shown(model))
@@ -81,7 +81,7 @@ class LibraryDesk:
         """GET /v1/models/{model}."""
         asked = http.path_params["model"]
         name = names.parse(asked)
-        model = await self._desk.look(name) if name else None
+        model = await self._service.look(name) if name else None
         if model is None:
             raise Refusal(404, f"model '{name or asked}' not found")
         return _json(_openai_model(asked, model))
@@ -96,12 +96,12 @@ class LibraryDesk:
         name = names.parse(asked)
         if name is None:
             raise Refusal(400, f"name {gojson.quote(asked)} is invalid")
-        model = await self._desk.look(name)
+        model = await self._service.look(name)
         if model is None:
             raise Refusal(404, f"model '{asked}' not found")
         if not model.removable:
             raise Refusal(400, f"model '{asked}' is a part of the program and cannot be deleted")
-        self._desk.residency.release(model)
+        self._service.residency.release(model)
         await asyncio.to_thread(self._shelf.delete, model)
         await self._models()
         return Response()
@@ -122,12 +122,12 @@ class LibraryDesk:
 
     async def generate(self, http: Request) -> Response:
         """POST /api/generate: only its way to unload a model."""
-        fields = await self._desk.fields(http, wire.GENERATE)
+        fields = await self._service.fields(http, wire.GENERATE)
         return await self._unload(fields, "generate", {"response": ""}, content="prompt")
 
     async def chat(self, http: Request) -> Response:
         """POST /api/chat: only its way to unload a model."""
-        fields = await self._desk.fields(http, wire.CHAT)
+        fields = await self._service.fields(http, wire.CHAT)
         message = {"message": {"role": "assistant", "content": ""}}
         return await self._unload(fields, "chat", message, content="messages")
 
@@ -136,22 +136,22 @@ class LibraryDesk:
     ) -> Response:
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        model = await self._desk.look(wire.model_name(fields, empty=missing))
+        model = await self._service.look(wire.model_name(fields, empty=missing))
         if model is None:
             raise missing
         if fields.get(content) or fields.get("keep_alive") != 0:
             raise Refusal(400, f"{gojson.quote(asked)} does not support {verb}")
-        self._desk.residency.release(model)
+        self._service.residency.release(model)
         done = {"done": True, "done_reason": "unload"}
         now = datetime.now(UTC).isoformat()
         return _json({"model": asked, "created_at": now, **answer, **done})
 
     async def _models(self) -> list[ServedModel]:
-        return await asyncio.to_thread(self._desk.library.models)
+        return await asyncio.to_thread(self._service.library.models)
 
     async def _named(self, http: Request, struct: Struct) -> Fields:
         """Read a body whose model may be called `name`, as older clients do."""
-        fields = await self._desk.fields(http, struct)
+        fields = await self._service.fields(http, struct)
         return {**fields, "model": fields.get("model") or fields.get("name", "")}
 
     def _check_may_change(self) -> None:
