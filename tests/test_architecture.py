@@ -108,24 +108,24 @@ PLAN = {
     "server.openai": "records server.gojson server.wire",
     "server.guard": "errors formats.sources server.gojson server.metrics server.openai server.wire",
     "server.queue": "engine.embedder records server.wire",
-    "server.shelf": "engine.embedder server.names",
-    "server.residency": "engine.embedder server.names server.shelf",
+    "server.store": "engine.embedder server.names",
+    "server.residency": "engine.embedder server.names server.store",
     "server.embedding": (
         "engine.embedder errors formats.ollama records server.gojson server.guard "
-        "server.metrics server.names server.openai server.queue server.residency server.shelf "
+        "server.metrics server.names server.openai server.queue server.residency server.store "
         "server.wire"
     ),
     "server.management": (
         "errors server.embedding server.gojson server.guard server.metrics server.names "
-        "server.shelf server.wire"
+        "server.store server.wire"
     ),
     "server.app": (
         "errors server.embedding server.guard server.management server.metrics server.names "
-        "server.queue server.residency server.shelf server.wire"
+        "server.queue server.residency server.store server.wire"
     ),
     "server.local": (
         "engine.embedder errors load models.cache models.catalog models.configs models.hashes "
-        "models.kept models.reference models.spec models.store server.names server.shelf"
+        "models.kept models.reference models.spec models.store server.names server.store"
     ),
     "server.run": "errors server.guard",
     "remote": "engine.asked engine.cores errors keys models.spec records server.wire",

@@ -219,14 +219,14 @@ def serve(
         preload=_preload(models or ()),
         may_change=loopback or allow_changes,
     )
-    shelf = local.shelf(threads=threads, device=device)
+    store = local.model_store(threads=threads, device=device)
     listener = run.unix_socket(uds) if uds else run.tcp_socket(where.host, where.port)
     _set_up_log(log_format, quiet=quiet)
     _warn_of_the_cache()
     if not loopback and door.key is None:
         _warn(where.host)
     run.serve(
-        create_app(shelf, settings),
+        create_app(store, settings),
         listener,
         started=lambda: None if quiet else say(f"listening on {_shown(listener, uds)}"),
         patience=client_timeout,

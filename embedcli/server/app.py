@@ -31,7 +31,7 @@ from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
 from embedcli.server.queue import ClientGone, Queue
 from embedcli.server.residency import Residency
-from embedcli.server.shelf import Library, ServedModel, Shelf
+from embedcli.server.store import ModelIndex, ModelStore, ServedModel
 from embedcli.server.wire import Refusal
 
 # What an error means that no endpoint has put into the contract's words. Its own words may name
@@ -94,13 +94,15 @@ class Methods:
         await response(scope, receive, send)
 
 
-def create_app(shelf: Shelf, settings: Settings) -> Starlette:
-    """Return the application that serves the models on `shelf`."""
-    residency = Residency(shelf.load, keep_alive=settings.keep_alive, most=settings.most_models)
+def create_app(store: ModelStore, settings: Settings) -> Starlette:
+    """Return the application that serves the models in `store`."""
+    residency = Residency(store.load, keep_alive=settings.keep_alive, most=settings.most_models)
     queue = Queue(most_tokens=settings.most_tokens)
     metrics, state = Metrics(), State()
-    service = Service(Library(shelf), residency, queue, metrics, settings.limits, settings.timeout)
-    management = Management(service, shelf, may_change=settings.may_change)
+    service = Service(
+        ModelIndex(store), residency, queue, metrics, settings.limits, settings.timeout
+    )
+    management = Management(service, store, may_change=settings.may_change)
     table = _table(service, management, state)
     paths = {path: Methods(endpoints) for path, endpoints in table.items()}
     app = Starlette(
@@ -207,7 +209,7 @@ def _telling(state: State) -> Iterator[None]:
 
 
 def _present(service: Service, name: Name) -> ServedModel:
-    model = service.library.find(name)
+    model = service.index.find(name)
     if model is None:
         raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name.typed()}")
     return model

@@ -23,7 +23,7 @@ from embedcli.server.metrics import Metrics, note
 from embedcli.server.names import Name
 from embedcli.server.queue import Queue
 from embedcli.server.residency import Residency
-from embedcli.server.shelf import Library, ServedModel
+from embedcli.server.store import ModelIndex, ServedModel
 from embedcli.server.wire import Extension, Fields, Refusal, Struct
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Work:
 class Service:
     """What the endpoints work with."""
 
-    library: Library
+    index: ModelIndex
     residency: Residency
     queue: Queue
     metrics: Metrics
@@ -79,14 +79,14 @@ class Service:
         Raises:
             Refusal: 404, there is none.
         """
-        model = self.library.known(name) or await self.look(name, any_case=any_case)
+        model = self.index.known(name) or await self.look(name, any_case=any_case)
         if model is None:
             raise _unknown(asked)
         return model
 
     async def look(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
         """Look what lies on the disk now under `name`."""
-        return await asyncio.to_thread(self.library.find, name, any_case=any_case)
+        return await asyncio.to_thread(self.index.find, name, any_case=any_case)
 
     async def run(self, http: Request, work: Work) -> tuple[list[Embedded], int]:
         """Return the vectors of `work` in order, and when its model was ready (nanoseconds).
@@ -122,7 +122,7 @@ class Service:
         try:
             return await stack.enter_async_context(using)
         except ModelNotFound as error:
-            await asyncio.to_thread(self.library.models)  # and forget it
+            await asyncio.to_thread(self.index.models)  # and forget it
             raise _unknown(work.asked) from error
         except EmbedError as error:
             raise Refusal(500, "the model could not be loaded", reason=str(error)) from error

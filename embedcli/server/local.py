@@ -1,4 +1,4 @@
-"""The shelf of the models on this machine: the bundled one, and those in the hub's cache.
+"""The store of the models on this machine: the bundled one, and those in the hub's cache.
 
 A name reaches `reference.parse` only after Ollama's grammar has let it pass, which has no paths;
 and a model is loaded with the network forbidden, so nothing is fetched but by a pull.
@@ -25,7 +25,7 @@ from embedcli.models.configs import Configs
 from embedcli.models.spec import ModelSpec
 from embedcli.server import names
 from embedcli.server.names import HOST, NAMESPACE, Name
-from embedcli.server.shelf import Progress, ServedModel, Shelf
+from embedcli.server.store import ModelStore, Progress, ServedModel
 
 _UNTOLD = "onnx"  # the family of a model whose config.json tells none
 
@@ -39,8 +39,8 @@ _QUANTIZATIONS = {"q4": "Q4", "q8": "Q8", "int8": "INT8", "fp16": "F16"}
 _BUNDLED_WEIGHTS = 22_713_216
 
 
-def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
-    """Return the shelf; its models run on `threads` cores of `device`.
+def model_store(*, threads: int | None = None, device: str = "cpu") -> ModelStore:
+    """Return the store; its models run on `threads` cores of `device`.
 
     Raises:
         UsageError: `device` is not there, or does not run the model inside the package.
@@ -55,7 +55,7 @@ def shelf(*, threads: int | None = None, device: str = "cpu") -> Shelf:
         except NetworkError as error:  # without the network, that is what an absent model needs
             raise ModelNotFound(f"model '{model.name}' not found: it is gone") from error
 
-    return Shelf(_models, _find, open_model, _pull, _delete)
+    return ModelStore(_models, _find, open_model, _pull, _delete)
 
 
 def _models() -> Sequence[ServedModel]:

@@ -17,7 +17,7 @@ from embedcli.server.embedding import Service
 from embedcli.server.guard import JSON
 from embedcli.server.metrics import log
 from embedcli.server.names import Name
-from embedcli.server.shelf import Progress, ServedModel, Shelf
+from embedcli.server.store import ModelStore, Progress, ServedModel
 from embedcli.server.wire import Fields, Refusal, Struct
 
 VERSION = "0.33.0"  # of the contract that is kept: clients look at it for what they may ask
@@ -28,9 +28,9 @@ _PULLS = 4  # at once; others wait for their turn
 class Management:
     """The endpoints; `may_change` says whether models may be pulled and deleted from here."""
 
-    def __init__(self, service: Service, shelf: Shelf, *, may_change: bool) -> None:
+    def __init__(self, service: Service, store: ModelStore, *, may_change: bool) -> None:
         self._service = service
-        self._shelf = shelf
+        self._store = store
         self._may_change = may_change
         # Threads of their own: slow downloads would keep all others from looking and loading.
         self._pullers = ThreadPoolExecutor(_PULLS, thread_name_prefix="embed-pull")
@@ -102,7 +102,7 @@ class Management:
         if not model.removable:
             raise Refusal(400, f"model '{asked}' is a part of the program and cannot be deleted")
         self._service.residency.release(model)
-        await asyncio.to_thread(self._shelf.delete, model)
+        await asyncio.to_thread(self._store.delete, model)
         await self._models()
         return Response()
 
@@ -147,7 +147,7 @@ class Management:
         return _json({"model": asked, "created_at": now, **answer, **done})
 
     async def _models(self) -> list[ServedModel]:
-        return await asyncio.to_thread(self._service.library.models)
+        return await asyncio.to_thread(self._service.index.models)
 
     async def _named(self, http: Request, struct: Struct) -> Fields:
         """Read a body whose model may be called `name`, as older clients do."""
@@ -195,7 +195,7 @@ class Management:
                 raise _NotWanted
             loop.call_soon_threadsafe(told.put_nowait, step)
 
-        pulling = loop.run_in_executor(self._pullers, self._shelf.pull, name, report)
+        pulling = loop.run_in_executor(self._pullers, self._store.pull, name, report)
         pulling.add_done_callback(lambda _: told.put_nowait(None))
         try:
             while (step := await told.get()) is not None:

@@ -15,7 +15,7 @@ from functools import partial
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.names import Name
-from embedcli.server.shelf import ServedModel
+from embedcli.server.store import ServedModel
 
 _FOR_EVER = timedelta(days=292 * 365)  # about Go's longest duration, which Ollama shows
 

@@ -15,7 +15,7 @@ from embedcli.engine.embedder import Embedder
 from embedcli.errors import ModelNotFound
 from embedcli.server.app import Settings, create_app
 from embedcli.server.names import Name
-from embedcli.server.shelf import Progress, ServedModel, Shelf
+from embedcli.server.store import ModelStore, Progress, ServedModel
 
 COLOURS = ServedModel(
     name=Name("colours"),
@@ -31,10 +31,10 @@ COLOURS = ServedModel(
 )
 
 
-def shelf_of(
+def store_of(
     load: Callable[[ServedModel], Embedder], models: Sequence[ServedModel] = (COLOURS,)
-) -> Shelf:
-    """Return a shelf from which models can be deleted, and to which `teal` can be pulled."""
+) -> ModelStore:
+    """Return a store from which models can be deleted, and to which `teal` can be pulled."""
     here = list(models)
 
     def pull(name: Name, report: Callable[[Progress], None]) -> None:
@@ -46,13 +46,13 @@ def shelf_of(
     def find(name: Name) -> ServedModel | None:
         return next((model for model in here if model.name == name), None)
 
-    return Shelf(lambda: list(here), find, load, pull, here.remove)
+    return ModelStore(lambda: list(here), find, load, pull, here.remove)
 
 
 @contextmanager
-def client_of(shelf: Shelf, settings: Settings | None = None) -> Iterator[TestClient]:
+def client_of(store: ModelStore, settings: Settings | None = None) -> Iterator[TestClient]:
     """Lend a client of a server in this process; a bug becomes a 500, as it would for others."""
-    app = create_app(shelf, settings or Settings())
+    app = create_app(store, settings or Settings())
     with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
         yield client
 
@@ -60,7 +60,7 @@ def client_of(shelf: Shelf, settings: Settings | None = None) -> Iterator[TestCl
 @pytest.fixture(scope="session")
 def client(palette: Embedder) -> Iterator[TestClient]:
     """A client of a server for `colours`."""
-    with client_of(shelf_of(lambda _: palette)) as client:
+    with client_of(store_of(lambda _: palette)) as client:
         yield client
 
 

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
 from embedcli.server.guard import Door, Limits
-from tests.server.conftest import client_of, shelf_of
+from tests.server.conftest import client_of, store_of
 
 OURS = [
     "localhost", "localhost:11434", "LOCALHOST", "127.0.0.1:11434", "127.1.2.3", "[::1]:11434",
@@ -33,7 +33,7 @@ def test_a_foreign_host_is_refused_on_every_path(client: TestClient, host: str, 
 
 def test_a_server_for_the_network_takes_any_host(palette: Embedder) -> None:
     settings = Settings(door=Door(loopback=False))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    with client_of(store_of(lambda _: palette), settings) as client:
         assert client.get("/", headers={"Host": "embed.example.com"}).status_code == 200
 
 
@@ -96,7 +96,7 @@ def test_more_origins_can_be_allowed(
     palette: Embedder, pattern: str, origin: str, status: int
 ) -> None:
     settings = Settings(door=Door(origins=[pattern]))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    with client_of(store_of(lambda _: palette), settings) as client:
         answer = client.get("/", headers={"Origin": origin})
     shown = {"*": "*"}.get(pattern, origin)
     assert answer.status_code == status
@@ -109,7 +109,7 @@ def test_more_origins_can_be_allowed(
 @pytest.fixture(scope="module")
 def locked(palette: Embedder) -> Iterator[TestClient]:
     settings = Settings(door=Door(key="s3cret"))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    with client_of(store_of(lambda _: palette), settings) as client:
         yield client
 
 
@@ -176,7 +176,7 @@ def test_what_is_over_a_limit_is_told_so_and_not_repeated(
     palette: Embedder, texts: list[str], error: str
 ) -> None:
     settings = Settings(limits=Limits(body=200, texts=3, characters=10))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    with client_of(store_of(lambda _: palette), settings) as client:
         answer = client.post("/api/embed", json={"model": "colours", "input": texts})
         assert (answer.status_code, answer.json()) == (413, {"error": error})
         good = client.post("/api/embed", json={"model": "colours", "input": texts[0][:5]})

@@ -42,7 +42,7 @@ def put(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     """A client of a server for what lies on this machine."""
-    with client_of(local.shelf(threads=1)) as client:
+    with client_of(local.model_store(threads=1)) as client:
         yield client
 
 

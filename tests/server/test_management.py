@@ -1,4 +1,4 @@
-"""The endpoints around embedding, on a shelf with the model `colours`."""
+"""The endpoints around embedding, of a store with the model `colours`."""
 
 import gc
 import json
@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
 from embedcli.server.names import Name
-from embedcli.server.shelf import Progress, ServedModel
+from embedcli.server.store import Progress, ServedModel
 from embedcli.server.wire import Refusal
-from tests.server.conftest import client_of, shelf_of
+from tests.server.conftest import client_of, store_of
 
 Report = Callable[[Progress], None]
 
@@ -50,7 +50,7 @@ def test_a_server_is_ready_when_its_models_are_loaded(palette: Embedder) -> None
         loaded.wait()
         return palette
 
-    with client_of(shelf_of(load), Settings(preload=[Name("colours")])) as client:
+    with client_of(store_of(load), Settings(preload=[Name("colours")])) as client:
         early = client.get("/ready")
         alive = client.get("/health")
         loaded.set()
@@ -207,7 +207,7 @@ def test_a_pull_that_meets_a_bug_ends_all_the_same(palette: Embedder) -> None:
         report(Progress("0123456789ab", total=10, completed=0))
         raise RecursionError("of nobody's making")
 
-    with client_of(replace(shelf_of(lambda _: palette), pull=pull)) as client:
+    with client_of(replace(store_of(lambda _: palette), pull=pull)) as client:
         answer = client.post("/api/pull", json={"model": "teal"})
     error = {"error": "pull model manifest: internal server error"}
     assert steps(answer.text)[-1] == error
@@ -220,8 +220,8 @@ def test_slow_pulls_keep_nobody_from_embedding(palette: Embedder) -> None:
         pulled.wait()
         report(Progress("0123456789ab", total=10, completed=10))
 
-    shelf = replace(shelf_of(lambda _: palette), pull=pull)
-    with client_of(shelf) as client, ThreadPoolExecutor(40) as clients:
+    store = replace(store_of(lambda _: palette), pull=pull)
+    with client_of(store) as client, ThreadPoolExecutor(40) as clients:
         teal = {"model": "teal"}  # asked for more often than the loop has threads, anywhere
         asked = [clients.submit(client.post, "/api/pull", json=teal) for _ in range(33)]
         reply = clients.submit(client.post, "/api/embed", json={"model": "colours"})
@@ -233,7 +233,7 @@ def test_slow_pulls_keep_nobody_from_embedding(palette: Embedder) -> None:
 
 
 def test_a_deleted_model_is_gone(palette: Embedder) -> None:
-    with client_of(shelf_of(lambda _: palette)) as client:
+    with client_of(store_of(lambda _: palette)) as client:
         client.post("/api/embed", json={"model": "colours", "input": "red"})
         answer = client.request("DELETE", "/api/delete", json={"model": "colours"})
         assert (answer.status_code, answer.content) == (200, b"")
@@ -246,7 +246,7 @@ def test_a_deleted_model_is_gone(palette: Embedder) -> None:
 def test_models_change_only_where_that_is_allowed(
     palette: Embedder, method: str, path: str
 ) -> None:
-    with client_of(shelf_of(lambda _: palette), Settings(may_change=False)) as client:
+    with client_of(store_of(lambda _: palette), Settings(may_change=False)) as client:
         answer = client.request(method, path, json={"model": "colours"})
     assert (answer.status_code, answer.json()) == (
         403,

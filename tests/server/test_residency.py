@@ -13,7 +13,7 @@ from embedcli.engine.embedder import Embedder
 from embedcli.errors import ModelError
 from embedcli.server.names import Name
 from embedcli.server.residency import Residency
-from embedcli.server.shelf import ServedModel
+from embedcli.server.store import ServedModel
 from tests.server.conftest import COLOURS
 
 RED, GREEN, BLUE = (

@@ -40,7 +40,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ModelStore:
     """The models that are served, and what can be done with them; each function may be slow."""
 
     models: Callable[[], Sequence[ServedModel]]
@@ -50,16 +50,16 @@ class Shelf:
     delete: Callable[[ServedModel], None]
 
 
-class Library:
-    """The shelf's models by name, looked up again only where a name is not known."""
+class ModelIndex:
+    """The models of a store by name, looked up again only where a name is not known."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
         self._known: dict[Name, ServedModel] = {}
 
     def models(self) -> list[ServedModel]:
-        """Look what lies on the shelf now; the newest first."""
-        models = sorted(self._shelf.models(), key=lambda model: model.modified, reverse=True)
+        """Look what is in the store now; the newest first."""
+        models = sorted(self._store.models(), key=lambda model: model.modified, reverse=True)
         self._known = {model.name: model for model in models}
         return models
 
@@ -70,11 +70,11 @@ class Library:
     def find(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
         """Look for the model called `name`, in any case unless told otherwise; may be slow."""
         models = self.models()
-        exact = self._known.get(name) or self._shelf.find(name)
+        exact = self._known.get(name) or self._store.find(name)
         if exact is not None:
             self._known[name] = exact
         if exact is not None or not any_case:
             return exact
         folded = name.folded()
         alike = next((model for model in models if model.name.folded() == folded), None)
-        return alike or self._shelf.find(folded)
+        return alike or self._store.find(folded)
