@@ -109,10 +109,10 @@ PLAN = {
     "server.guard": "errors formats.sources server.gojson server.metrics server.openai server.wire",
     "server.queue": "engine.embedder records server.wire",
     "server.store": "engine.embedder server.names",
-    "server.residency": "engine.embedder server.names server.store",
+    "server.pool": "engine.embedder server.names server.store",
     "server.embedding": (
         "engine.embedder errors formats.ollama records server.gojson server.guard "
-        "server.metrics server.names server.openai server.queue server.residency server.store "
+        "server.metrics server.names server.openai server.queue server.pool server.store "
         "server.wire"
     ),
     "server.management": (
@@ -121,7 +121,7 @@ PLAN = {
     ),
     "server.app": (
         "errors server.embedding server.guard server.management server.metrics server.names "
-        "server.queue server.residency server.store server.wire"
+        "server.queue server.pool server.store server.wire"
     ),
     "server.local": (
         "engine.embedder errors load models.cache models.catalog models.configs models.hashes "

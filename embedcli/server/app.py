@@ -29,8 +29,8 @@ from embedcli.server.guard import JSON, Door, Guard, Limits, refuse
 from embedcli.server.management import Management
 from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
+from embedcli.server.pool import ModelPool
 from embedcli.server.queue import ClientGone, Queue
-from embedcli.server.residency import Residency
 from embedcli.server.store import ModelIndex, ModelStore, ServedModel
 from embedcli.server.wire import Refusal
 
@@ -96,12 +96,10 @@ class Methods:
 
 def create_app(store: ModelStore, settings: Settings) -> Starlette:
     """Return the application that serves the models in `store`."""
-    residency = Residency(store.load, keep_alive=settings.keep_alive, most=settings.most_models)
+    pool = ModelPool(store.load, keep_alive=settings.keep_alive, most=settings.most_models)
     queue = Queue(most_tokens=settings.most_tokens)
     metrics, state = Metrics(), State()
-    service = Service(
-        ModelIndex(store), residency, queue, metrics, settings.limits, settings.timeout
-    )
+    service = Service(ModelIndex(store), pool, queue, metrics, settings.limits, settings.timeout)
     management = Management(service, store, may_change=settings.may_change)
     table = _table(service, management, state)
     paths = {path: Methods(endpoints) for path, endpoints in table.items()}
@@ -145,7 +143,7 @@ def _table(
         return Response(b'{"status":"not ready"}', 503, media_type=JSON)
 
     async def counters(_: Request) -> Response:
-        embedders = service.residency.embedders()
+        embedders = service.pool.embedders()
         waiting = {str(name): service.queue.waiting(model) for name, model in embedders.items()}
         page = service.metrics.page(waiting)
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -192,7 +190,7 @@ def _lifespan(
         state.ready = False
         loading.cancel()
         management.close()
-        await service.residency.close()
+        await service.pool.close()
         service.queue.close()
 
     return lifespan
@@ -218,7 +216,7 @@ def _present(service: Service, name: Name) -> ServedModel:
 async def _load(service: Service, models: Sequence[ServedModel], state: State) -> None:
     with suppress(Exception), _telling(state):
         for model in models:
-            async with service.residency.using(model):
+            async with service.pool.using(model):
                 log.info("loaded %s", model.name)
         state.ready = True
 

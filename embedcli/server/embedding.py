@@ -21,8 +21,8 @@ from embedcli.records import Embedded, Options
 from embedcli.server import gojson, guard, openai, wire
 from embedcli.server.metrics import Metrics, note
 from embedcli.server.names import Name
+from embedcli.server.pool import ModelPool
 from embedcli.server.queue import Queue
-from embedcli.server.residency import Residency
 from embedcli.server.store import ModelIndex, ServedModel
 from embedcli.server.wire import Extension, Fields, Refusal, Struct
 
@@ -55,7 +55,7 @@ class Service:
     """What the endpoints work with."""
 
     index: ModelIndex
-    residency: Residency
+    pool: ModelPool
     queue: Queue
     metrics: Metrics
     limits: guard.Limits
@@ -118,7 +118,7 @@ class Service:
         Raises:
             Refusal: 404, it is gone since it was last looked for; 500, it cannot be loaded.
         """
-        using = self.residency.using(work.model, work.keep_alive)
+        using = self.pool.using(work.model, work.keep_alive)
         try:
             return await stack.enter_async_context(using)
         except ModelNotFound as error:

@@ -53,12 +53,12 @@ class Management:
             {
                 "models": [
                     {
-                        **_listed(stay.model),
-                        "expires_at": stay.expires.isoformat(),
+                        **_listed(loaded.model),
+                        "expires_at": loaded.expires.isoformat(),
                         "size_vram": 0,
-                        "context_length": stay.model.max_tokens,
+                        "context_length": loaded.model.max_tokens,
                     }
-                    for stay in self._service.residency.stays()
+                    for loaded in self._service.pool.loaded()
                 ]
             }
         )
@@ -101,7 +101,7 @@ class Management:
             raise Refusal(404, f"model '{asked}' not found")
         if not model.removable:
             raise Refusal(400, f"model '{asked}' is a part of the program and cannot be deleted")
-        self._service.residency.release(model)
+        self._service.pool.release(model)
         await asyncio.to_thread(self._store.delete, model)
         await self._models()
         return Response()
@@ -141,7 +141,7 @@ class Management:
             raise missing
         if fields.get(content) or fields.get("keep_alive") != 0:
             raise Refusal(400, f"{gojson.quote(asked)} does not support {verb}")
-        self._service.residency.release(model)
+        self._service.pool.release(model)
         done = {"done": True, "done_reason": "unload"}
         now = datetime.now(UTC).isoformat()
         return _json({"model": asked, "created_at": now, **answer, **done})
