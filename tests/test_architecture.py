@@ -107,12 +107,12 @@ PLAN = {
     "server.wire": "errors records server.duration server.gojson server.names",
     "server.openai": "records server.gojson server.wire",
     "server.guard": "errors formats.sources server.gojson server.metrics server.openai server.wire",
-    "server.queue": "engine.embedder records server.wire",
+    "server.admission": "engine.embedder records server.wire",
     "server.store": "engine.embedder server.names",
     "server.pool": "engine.embedder server.names server.store",
     "server.embedding": (
-        "engine.embedder errors formats.ollama records server.gojson server.guard "
-        "server.metrics server.names server.openai server.queue server.pool server.store "
+        "engine.embedder errors formats.ollama records server.admission server.gojson "
+        "server.guard server.metrics server.names server.openai server.pool server.store "
         "server.wire"
     ),
     "server.management": (
@@ -120,8 +120,8 @@ PLAN = {
         "server.store server.wire"
     ),
     "server.app": (
-        "errors server.embedding server.guard server.management server.metrics server.names "
-        "server.queue server.pool server.store server.wire"
+        "errors server.admission server.embedding server.guard server.management server.metrics "
+        "server.names server.pool server.store server.wire"
     ),
     "server.local": (
         "engine.embedder errors load models.cache models.catalog models.configs models.hashes "

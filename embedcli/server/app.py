@@ -24,13 +24,13 @@ from embedcli.errors import (
     UsageError,
     code_for,
 )
+from embedcli.server.admission import Admission, ClientGone
 from embedcli.server.embedding import Embedding, Service
 from embedcli.server.guard import JSON, Door, Guard, Limits, refuse
 from embedcli.server.management import Management
 from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
 from embedcli.server.pool import ModelPool
-from embedcli.server.queue import ClientGone, Queue
 from embedcli.server.store import ModelIndex, ModelStore, ServedModel
 from embedcli.server.wire import Refusal
 
@@ -97,9 +97,11 @@ class Methods:
 def create_app(store: ModelStore, settings: Settings) -> Starlette:
     """Return the application that serves the models in `store`."""
     pool = ModelPool(store.load, keep_alive=settings.keep_alive, most=settings.most_models)
-    queue = Queue(most_tokens=settings.most_tokens)
+    admission = Admission(most_tokens=settings.most_tokens)
     metrics, state = Metrics(), State()
-    service = Service(ModelIndex(store), pool, queue, metrics, settings.limits, settings.timeout)
+    service = Service(
+        ModelIndex(store), pool, admission, metrics, settings.limits, settings.timeout
+    )
     management = Management(service, store, may_change=settings.may_change)
     table = _table(service, management, state)
     paths = {path: Methods(endpoints) for path, endpoints in table.items()}
@@ -144,7 +146,8 @@ def _table(
 
     async def counters(_: Request) -> Response:
         embedders = service.pool.embedders()
-        waiting = {str(name): service.queue.waiting(model) for name, model in embedders.items()}
+        waits = service.admission.waiting
+        waiting = {str(name): waits(model) for name, model in embedders.items()}
         page = service.metrics.page(waiting)
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -191,7 +194,7 @@ def _lifespan(
         loading.cancel()
         management.close()
         await service.pool.close()
-        service.queue.close()
+        service.admission.close()
 
     return lifespan
 

@@ -19,10 +19,10 @@ from embedcli.errors import EmbedError, ModelError, ModelNotFound, TextTooLong, 
 from embedcli.formats import ollama
 from embedcli.records import Embedded, Options
 from embedcli.server import gojson, guard, openai, wire
+from embedcli.server.admission import Admission
 from embedcli.server.metrics import Metrics, note
 from embedcli.server.names import Name
 from embedcli.server.pool import ModelPool
-from embedcli.server.queue import Queue
 from embedcli.server.store import ModelIndex, ServedModel
 from embedcli.server.wire import Extension, Fields, Refusal, Struct
 
@@ -56,7 +56,7 @@ class Service:
 
     index: ModelIndex
     pool: ModelPool
-    queue: Queue
+    admission: Admission
     metrics: Metrics
     limits: guard.Limits
     timeout: float | None  # seconds from a request's last byte to its answer
@@ -130,7 +130,8 @@ class Service:
     async def _results(self, http: Request, work: Work, embedder: Embedder) -> list[Embedded]:
         options = _options(work, embedder)
         try:
-            return await self.queue.run(embedder, work.texts, options, gone=partial(_gone, http))
+            gone = partial(_gone, http)
+            return await self.admission.run(embedder, work.texts, options, gone=gone)
         except Refusal:
             raise
         except EmbedError as error:

@@ -7,7 +7,7 @@ from typing import overload
 
 from embedcli.engine.embedder import Embedder
 from embedcli.records import Options
-from embedcli.server.queue import Queue
+from embedcli.server.admission import Admission
 
 
 class Held(Sequence[str]):
@@ -39,18 +39,18 @@ async def never() -> None:
 
 def test_a_lone_text_does_not_wait_for_many_short_ones_to_be_read(palette: Embedder) -> None:
     async def trial() -> None:
-        queue = Queue(most_tokens=10**9)
+        admission = Admission(most_tokens=10**9)
         crowd = Held(["x"] * 5000)
-        waiting = asyncio.ensure_future(queue.run(palette, crowd, Options(), gone=never))
+        waiting = asyncio.ensure_future(admission.run(palette, crowd, Options(), gone=never))
         await asyncio.sleep(0)  # lets it enter first
         try:
             async with asyncio.timeout(20):
-                (alone,) = await queue.run(palette, ["red"], Options(), gone=never)
+                (alone,) = await admission.run(palette, ["red"], Options(), gone=never)
             assert alone.tokens == 3
             assert not waiting.done()
         finally:
             crowd.let_go.set()
             assert len(await waiting) == 5000
-            queue.close()
+            admission.close()
 
     asyncio.run(trial())
