@@ -60,10 +60,10 @@ class Remote:
             ModelNotFound: it has no such model.
             ModelError: that model does not embed.
         """
-        self._door = _Door(url, key)
+        self._client = _Client(url, key)
         self._model = model
         facts = self._show()
-        self._ours, self.spec = self._door.read(lambda: _spec(model, facts))
+        self._ours, self.spec = self._client.read(lambda: _spec(model, facts))
         self.threads = cores.allowed()
         self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="embed-remote")
 
@@ -73,7 +73,7 @@ class Remote:
     def close(self) -> None:
         """Close the connections, once what is under way has come back."""
         self._pool.shutdown(cancel_futures=True)
-        self._door.close()
+        self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +161,7 @@ class Remote:
             return TextTooLong(index=index, tokens=f"more than {limit}", limit=limit)
         if refusal.what == NOT_FINITE:
             return VectorError(index=index)
-        return self._door.complaint(refusal)
+        return self._client.complaint(refusal)
 
     def _ask_plainly(self, texts: list[str], options: Options) -> list[Embedded]:
         """Ask a server that does not tell what it cut."""
@@ -173,8 +173,8 @@ class Remote:
             return [replace(cut, truncated=True) for cut in self._ask(texts, options)]
 
     def _ask(self, texts: list[str], options: Options) -> list[Embedded]:
-        reply = self._door.post("/api/embed", self._request(texts, options))
-        return self._door.read(lambda: _embedded(reply, len(texts)))
+        reply = self._client.post("/api/embed", self._request(texts, options))
+        return self._client.read(lambda: _embedded(reply, len(texts)))
 
     def _request(self, texts: list[str], options: Options) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -197,16 +197,16 @@ class Remote:
 
     def _show(self) -> Mapping[str, Any]:
         try:
-            facts: Mapping[str, Any] = self._door.post("/api/show", {"model": self._model})
+            facts: Mapping[str, Any] = self._client.post("/api/show", {"model": self._model})
         except _Refused as refusal:
             if refusal.status == 404 and "not found" in refusal.what:
                 raise ModelNotFound(
-                    f"model '{self._model}' not found on `{self._door.url}`",
+                    f"model '{self._model}' not found on `{self._client.url}`",
                     hint=f"pull it there: embed pull {self._model}, or ollama pull {self._model}",
                 ) from refusal
-            raise self._door.complaint(refusal) from refusal
-        if not self._door.read(lambda: "embedding" in facts.get("capabilities", ["embedding"])):
-            raise ModelError(f"`{self._model}` on `{self._door.url}` does not embed")
+            raise self._client.complaint(refusal) from refusal
+        if not self._client.read(lambda: "embedding" in facts.get("capabilities", ["embedding"])):
+            raise ModelError(f"`{self._model}` on `{self._client.url}` does not embed")
         return facts
 
 
@@ -258,7 +258,7 @@ class _Refused(Exception):
         return self.what in (TOO_LONG, NOT_FINITE)
 
 
-class _Door:
+class _Client:
     """The way to one server: its address, and connections that are kept for the next request."""
 
     def __init__(self, url: str, key: str | None) -> None:

@@ -196,7 +196,7 @@ def serve(
     """
     from embedcli.server import address, environment, local, run
     from embedcli.server.app import Settings, create_app
-    from embedcli.server.guard import Door, Limits
+    from embedcli.server.guard import Access, Limits
 
     if uds is not None:
         _check_no_address(context)
@@ -204,13 +204,13 @@ def serve(
     loopback = uds is not None or address.is_loopback(where.host)
     listed = environment.origins() if origins is None else origins
     most = environment.most_models() if max_loaded_models is None else max_loaded_models
-    door = Door(
+    access = Access(
         loopback=loopback and uds is None,
         origins=[origin.strip() for origin in listed.split(",") if origin.strip()],
         key=_key(api_key, api_key_file),
     )
     settings = Settings(
-        door=door,
+        access=access,
         limits=Limits(max_body, max_texts, max_characters, client_timeout),
         keep_alive=_keep_alive(keep_alive),
         most_models=most or _MOST_MODELS,
@@ -223,7 +223,7 @@ def serve(
     listener = run.unix_socket(uds) if uds else run.tcp_socket(where.host, where.port)
     _set_up_log(log_format, quiet=quiet)
     _warn_of_the_cache()
-    if not loopback and door.key is None:
+    if not loopback and access.key is None:
         _warn(where.host)
     run.serve(
         create_app(store, settings),

@@ -26,7 +26,7 @@ from embedcli.errors import (
 )
 from embedcli.server.admission import Admission, ClientGone
 from embedcli.server.embedding import Embedding, Service
-from embedcli.server.guard import JSON, Door, Guard, Limits, refuse
+from embedcli.server.guard import JSON, Access, Guard, Limits, refuse
 from embedcli.server.management import Management
 from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
@@ -59,7 +59,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Settings:
     """How a server behaves."""
 
-    door: Door = field(default_factory=Door)
+    access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     keep_alive: float = 300.0  # seconds; infinity for ever
     most_models: int = 3
@@ -109,7 +109,7 @@ def create_app(store: ModelStore, settings: Settings) -> Starlette:
         routes=[Route(path, methods) for path, methods in paths.items()],
         middleware=[
             Middleware(RequestLog, metrics=metrics, known=paths.__contains__),
-            Middleware(Guard, door=settings.door),
+            Middleware(Guard, access=settings.access),
         ],
         exception_handlers={
             Refusal: _refused,

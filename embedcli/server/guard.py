@@ -76,8 +76,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Who may come in."""
+class Access:
+    """Who is given access."""
 
     loopback: bool = True  # bound to an address that only this machine reaches
     origins: Sequence[str] = ()  # allowed beside those of this machine and of desktop apps
@@ -87,10 +87,10 @@ class Door:
 class Guard:
     """Turns away requests that a browser was tricked into, and those without the key."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
-        self._door = door
-        self._origins = (*door.origins, *_LOCAL_ORIGINS, *_APPS)
+        self._access = access
+        self._origins = (*access.origins, *_LOCAL_ORIGINS, *_APPS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
@@ -115,7 +115,7 @@ class Guard:
             return Response(status_code=403)
         if cors and scope["method"] == "OPTIONS":
             return Response(status_code=204, headers=_PREFLIGHT)
-        if self._door.loopback:
+        if self._access.loopback:
             host = _without_port(headers.get("host", ""))
             if not _is_local_name(host) and not _is_local_address(host):
                 note(scope, {"reason": "the host is not of this machine, to which we are bound"})
@@ -133,19 +133,19 @@ class Guard:
         host = headers.get("host", "")
         if origin is None or origin in (f"http://{host}", f"https://{host}"):
             return {}
-        if "*" in self._door.origins:
+        if "*" in self._access.origins:
             return {"Access-Control-Allow-Origin": "*"}
         if any(_matches(origin, pattern) for pattern in self._origins):
             return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
         return None
 
     def _has_key(self, headers: Headers) -> bool:
-        if self._door.key is None:
+        if self._access.key is None:
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
         # Compared in constant time, or each wrong byte would show in how long a refusal takes.
         return scheme.lower() == "bearer" and hmac.compare_digest(
-            given.strip().encode(), self._door.key.encode()
+            given.strip().encode(), self._access.key.encode()
         )
 
 

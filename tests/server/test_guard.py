@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
-from embedcli.server.guard import Door, Limits
+from embedcli.server.guard import Access, Limits
 from tests.server.conftest import client_of, store_of
 
 OURS = [
@@ -32,7 +32,7 @@ def test_a_foreign_host_is_refused_on_every_path(client: TestClient, host: str, 
 
 
 def test_a_server_for_the_network_takes_any_host(palette: Embedder) -> None:
-    settings = Settings(door=Door(loopback=False))
+    settings = Settings(access=Access(loopback=False))
     with client_of(store_of(lambda _: palette), settings) as client:
         assert client.get("/", headers={"Host": "embed.example.com"}).status_code == 200
 
@@ -95,7 +95,7 @@ def test_a_preflight_is_told_what_is_allowed(client: TestClient) -> None:
 def test_more_origins_can_be_allowed(
     palette: Embedder, pattern: str, origin: str, status: int
 ) -> None:
-    settings = Settings(door=Door(origins=[pattern]))
+    settings = Settings(access=Access(origins=[pattern]))
     with client_of(store_of(lambda _: palette), settings) as client:
         answer = client.get("/", headers={"Origin": origin})
     shown = {"*": "*"}.get(pattern, origin)
@@ -108,7 +108,7 @@ def test_more_origins_can_be_allowed(
 
 @pytest.fixture(scope="module")
 def locked(palette: Embedder) -> Iterator[TestClient]:
-    settings = Settings(door=Door(key="s3cret"))
+    settings = Settings(access=Access(key="s3cret"))
     with client_of(store_of(lambda _: palette), settings) as client:
         yield client
 
