@@ -9,17 +9,18 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import astuple, dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from embedcli.embeds import Submits
+from embedcli.embeds import Engine
 from embedcli.errors import EmbedError, TextTooLong, VectorError
+from embedcli.feed import Feed
+from embedcli.outcomes import Outcome, vectors
 from embedcli.records import Embedded, Options
 
 DEFAULTS = Options()
@@ -27,6 +28,8 @@ DEFAULTS = Options()
 LIMIT = 1_000_000_000  # bytes; about 600,000 vectors of 384 values
 
 _CHUNK = 1024  # texts looked up at once
+_ROOM = 4_000_000  # characters of the texts that are read ahead
+_LEAST = 1000  # characters that a text counts for at least: short ones are not free
 _KEYS = 500  # in one question; SQLite's oldest limit is 999
 _PATIENCE = 5.0  # seconds that a process waits for another to finish writing
 _HOUR = 3600  # seconds; how finely last use is remembered, so that reading seldom writes
@@ -72,9 +75,9 @@ class Store:
         values = [_values(key, embedded) for key, embedded in rows]
         try:
             self._write(values)
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, OSError):
             return  # another process is writing, or the disk is full: then it is not kept
-        except (sqlite3.DatabaseError, OSError):
+        except sqlite3.DatabaseError:
             self.clear()  # not a database any more
 
     def contents(self) -> Contents:
@@ -107,7 +110,8 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # nobody else's to read
         database = sqlite3.connect(self.path, timeout=_PATIENCE)
-        database.execute("PRAGMA journal_mode = WAL")
+        with suppress(sqlite3.OperationalError):  # another is just setting it, for the file
+            database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(_SCHEMA)
         return database
@@ -116,7 +120,7 @@ class Store:
 class Cached:
     """A model with a memory: a text is looked up before its vector is computed."""
 
-    def __init__(self, engine: Submits, store: Store, fingerprint: str) -> None:
+    def __init__(self, engine: Engine, store: Store, fingerprint: str) -> None:
         """Join them; `fingerprint` names everything that a vector depends on beside its options."""
         self._engine = engine
         self._store = store
@@ -127,55 +131,53 @@ class Cached:
 
         An error comes after the results of the texts before it, as from an `Embedder`.
         """
-        source = iter(texts)
-        under_way: list[_Chunk] = []
-        first = 0
-        try:
-            while chunk := list(islice(source, _CHUNK)):
-                under_way.append(self._begin(chunk, options, first))
-                first += len(chunk)
-                if len(under_way) > 1:  # the next is being computed while this one is taken
-                    yield from self._finish(under_way.pop(0))
-            while under_way:
-                yield from self._finish(under_way.pop(0))
-        finally:
-            for unfinished in under_way:
-                unfinished.computed.cancel()
+        return vectors(self.outcomes(texts, options))
 
-    def _begin(self, texts: Sequence[str], options: Options, first: int) -> "_Chunk":
+    def outcomes(self, texts: Iterable[str], options: Options = DEFAULTS) -> Generator[Outcome]:
+        """Yield as `stream` does; in the place of a text that has no vector stands its error."""
+        latest = _Chunk([], {}, Future(), {}, {})
+
+        def begin(some: list[str]) -> _Chunk:
+            nonlocal latest
+            latest = self._begin(some, options, latest)
+            return latest
+
+        feed = Feed(texts, room=_ROOM, weigh=lambda text: max(len(text), _LEAST))
+        # One chunk is being computed while the one before it is taken.
+        chunks = feed.begun(begin, size=_CHUNK, ahead=2)
+        with closing(chunks):
+            for chunk in chunks:
+                self._finish(chunk, options)
+                known = chunk.before | chunk.results
+                yield from map(known.__getitem__, chunk.keys)
+
+    def _begin(self, texts: Sequence[str], options: Options, before: "_Chunk") -> "_Chunk":
+        """Look `texts` up, and hand in those that are neither kept nor under way `before`."""
         keys = [self._key(text, options) for text in texts]
         found = self._store.find(keys)
         if not options.truncate:  # what would be an error must not come from here as a vector
             found = {key: row for key, row in found.items() if not row.truncated}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        known = found.keys() | before.missing.keys()
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         computed: Future[list[Embedded]] = Future()
         try:
             computed = self._engine.submit(list(missing.values()), options)
         except EmbedError as error:  # of one text, whose turn has not come yet
             computed.set_exception(error)
-        return _Chunk(texts, options, first, keys, found, list(missing), computed)
+        return _Chunk(keys, missing, computed, {**found}, before.results)
 
-    def _finish(self, chunk: "_Chunk") -> Iterator[Embedded]:
+    def _finish(self, chunk: "_Chunk", options: Options) -> None:
+        """Fill in what was missing, and keep it."""
+        computed: Iterable[Outcome]
         try:
             computed = chunk.computed.result()
         except (TextTooLong, VectorError):
-            yield from self._one_by_one(chunk)
-            return
+            computed = self._engine.outcomes(chunk.missing.values(), options)
         new = dict(zip(chunk.missing, computed, strict=True))
-        if new:
-            self._store.keep(new.items())
-        known = chunk.found | new
-        yield from (known[key] for key in chunk.keys)
-
-    def _one_by_one(self, chunk: "_Chunk") -> Iterator[Embedded]:
-        """Yield what can be computed of a chunk, up to the text that cannot."""
-        for index, (key, text) in enumerate(zip(chunk.keys, chunk.texts, strict=True), chunk.first):
-            try:
-                yield chunk.found.get(key) or self._engine.submit([text], chunk.options).result()[0]
-            except TextTooLong as error:
-                raise TextTooLong(index=index, tokens=error.tokens, limit=error.limit) from error
-            except VectorError as error:
-                raise VectorError(index=index) from error
+        chunk.results.update(new)
+        rows = [(key, row) for key, row in new.items() if isinstance(row, Embedded)]
+        if rows:
+            self._store.keep(rows)
 
     def _key(self, text: str, options: Options) -> bytes:
         hashed = hashlib.blake2b(self._fingerprint, digest_size=16)
@@ -185,15 +187,17 @@ class Cached:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Some texts on their way; `first` is the number of the first in the whole."""
+    """Some texts on their way."""
 
-    texts: Sequence[str]
-    options: Options
-    first: int
     keys: list[bytes]
-    found: dict[bytes, Embedded]
-    missing: list[bytes]
+    missing: dict[bytes, str]  # texts that are being computed
     computed: Future[list[Embedded]]
+    results: dict[bytes, Outcome]  # of the chunk's own, once it is finished
+    before: dict[bytes, Outcome]  # of the chunk before it, which may be under way yet
+
+    def cancel(self) -> None:
+        """Leave what has not been computed."""
+        self.computed.cancel()
 
 
 def _rows(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Embedded]:

@@ -1,10 +1,11 @@
 """What the commands need of a model, wherever it runs: here, or on a server."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
 from embedcli.models.spec import ModelSpec
+from embedcli.outcomes import Outcome
 from embedcli.records import Embedded, Options, Vectors
 
 
@@ -19,10 +20,20 @@ class Streams(Protocol):
     """What takes texts as they come: a model, or a memory before it."""
 
     def stream(self, texts: Iterable[str], options: Options = ...) -> Iterator[Embedded]:
-        """Yield the vectors of any number of texts, in order, as they come."""
+        """Yield the vectors of any number of texts, in order, as they come.
+
+        An error of one text comes after the results of those before it, and ends the stream.
+        """
+
+    def outcomes(self, texts: Iterable[str], options: Options = ...) -> Generator[Outcome]:
+        """Yield as `stream` does, but for a text that has no vector its error, and go on."""
 
 
-class Embeds(Submits, Streams, Protocol):
+class Engine(Submits, Streams, Protocol):
+    """What takes texts either way."""
+
+
+class Embeds(Engine, Protocol):
     """A model that is ready to embed; `engine.embedder.Embedder` says what each of these does."""
 
     spec: ModelSpec

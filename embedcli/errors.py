@@ -14,6 +14,7 @@ Exit codes are given once in `cli.main`, HTTP statuses once in `server.app`; bot
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 
 class EmbedError(Exception):
@@ -44,6 +45,10 @@ class TextTooLong(InputError):
         self.tokens = tokens
         self.limit = limit
 
+    def at(self, index: int) -> Self:
+        """Return the same of a text that has another place."""
+        return type(self)(index=index, tokens=self.tokens, limit=self.limit)
+
 
 class ModelError(EmbedError):
     """A model that is damaged, or of a kind that cannot be run."""
@@ -62,6 +67,10 @@ class VectorError(ModelError):
             hint="try another variant of the model: half-precision graphs overflow most often",
         )
         self.index = index
+
+    def at(self, index: int) -> Self:
+        """Return the same of a text that has another place."""
+        return type(self)(index=index)
 
 
 class NetworkError(EmbedError):

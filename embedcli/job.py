@@ -36,6 +36,7 @@ class Job:
     kind: str  # FORMAT[.COMPRESSION] of the output
     dtype: str
     skip_rejects: bool
+    device: str = "cpu"
 
     def writer(self) -> Writer:
         """Return what makes the output's bytes."""
@@ -78,12 +79,16 @@ class Job:
         }
 
     def identity(self, made_by: Mapping[str, object]) -> dict[str, object]:
-        """Return all that has a say in the output's bytes, as it is worded to a person."""
+        """Return what has a say in the output's bytes, as it is worded to a person.
+
+        Not what the inputs hold: each checkpoint tells that of the records before it, and those
+        behind it may be mended.
+        """
         return {
             **made_by,
             "onnxruntime": VERSION,
+            "--device": self.device,
             "the inputs": ", ".join(self.inputs),
-            **{f"the content of `{name}`": inputs.fingerprint(name) for name in self.inputs},
             "--input-format": self.reading.form,
             "--field": self.reading.field,
             "--template": self.reading.template,

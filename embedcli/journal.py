@@ -26,10 +26,11 @@ except ModuleNotFoundError:  # Windows, where nothing keeps two runs apart
     fcntl = None  # type: ignore[assignment]
 
 _INTERVAL = 0.25  # seconds between checkpoints, at least
+_SHARE = 50  # and so many times as long as the last one took: a slow disk is not kept busy
+_LONGEST = 1 << 18  # bytes of a journal: a day of checkpoints would fill a hundred MB
 _BLOCK = 1 << 16  # bytes that are written at once: each call costs other threads their turn
 _KEPT = "what is done is kept: mend this, and run the same command to continue"
 _SAYABLE = 40  # characters: a hash tells nobody anything
-_SHARE = 50  # and so many times as long as the last one took: a slow disk is not kept busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ class Journal:
         self.complete = False  # all was done but the tidying up
         with self._writing():
             self._file = _locked(self._path, out)
+            self._identity = dict(identity)
             try:
-                self.checkpoint = self._begin_or_continue(dict(identity), head, restart=restart)
+                self.checkpoint = self._begin_or_continue(self._identity, head, restart=restart)
             except BaseException:
                 self._file.close()
                 raise
@@ -85,11 +87,12 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for file in (self._work, self._aside, self._file):
+        for file in (self._work, self._aside):
             file.close()
         if not self.complete and self.checkpoint.rows + self.checkpoint.rejects == 0:
             for path in (self._partial, self._rejects, self._path):
                 path.unlink(missing_ok=True)
+        self._file.close()  # last, since its lock keeps others away
 
     def append(self, part: bytes) -> None:
         """Let the partial file grow by `part`, with the next block or checkpoint."""
@@ -120,6 +123,8 @@ class Journal:
                 checkpoint, written=self._work.tell(), rejected=self._aside.tell()
             )
             self._note(dataclasses.asdict(self.checkpoint))
+            if self._file.tell() > _LONGEST:
+                self._file = self._shortened()
         self._since = time.monotonic()
         self._pause = max(_INTERVAL, _SHARE * (self._since - begun))
 
@@ -133,11 +138,14 @@ class Journal:
             self.complete = True
 
     def tidy(self) -> None:
-        """Rename the rejects, and remove what only an unfinished run needs."""
+        """Rename the rejects, and remove what only an unfinished run or an older one needs."""
+        rejects = _beside(self._out, ".rejects.jsonl")
         with self._writing():
-            if self.checkpoint.rejects and self._rejects.exists():
-                self._rejects.replace(_beside(self._out, ".rejects.jsonl"))
-            for path in (self._partial, self._rejects):
+            if not self.checkpoint.rejects:
+                rejects.unlink(missing_ok=True)
+            elif self._rejects.exists():
+                self._rejects.replace(rejects)
+            for path in (self._partial, self._rejects, _beside(self._out, ".journal.part")):
                 path.unlink(missing_ok=True)
             folder = os.open(self._out.parent, os.O_RDONLY)
             with suppress(OSError):  # not every system syncs a folder
@@ -201,12 +209,24 @@ class Journal:
             hint="run that command again to continue it, or add --restart to begin anew",
         )
 
+    def _shortened(self) -> FileIO:
+        """Put a journal of the last checkpoint alone in the place of the one that has grown."""
+        part = _beside(self._out, ".journal.part")
+        file = FileIO(part, "w+")
+        for note in (self._identity, dataclasses.asdict(self.checkpoint)):
+            _write(file, _line(note))
+        os.fsync(file.fileno())
+        _lock(file)  # before anybody can find it
+        part.replace(self._path)
+        self._file.close()
+        return file
+
     def _flush(self) -> None:
         _write(self._work, self._block)
         self._block.clear()
 
     def _note(self, note: Mapping[str, object]) -> None:
-        _write(self._file, json.dumps(note).encode() + b"\n")
+        _write(self._file, _line(note))
         os.fsync(self._file.fileno())
 
     @contextmanager
@@ -249,6 +269,10 @@ def _write(file: FileIO, content: bytes | bytearray) -> None:
             done += file.write(left[done:])
 
 
+def _line(note: Mapping[str, object]) -> bytes:
+    return json.dumps(note).encode() + b"\n"
+
+
 def _difference(name: str, was: object, now: object) -> str:
     said = ["not given" if value is None else f"`{value}`" for value in (was, now)]
     if max(map(len, said)) > _SAYABLE:
@@ -265,8 +289,7 @@ def _locked(path: Path, out: Path) -> FileIO:
     while True:
         file = FileIO(path, "a+")
         try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError as error:
             file.close()
             raise OutputError(
@@ -274,6 +297,13 @@ def _locked(path: Path, out: Path) -> FileIO:
                 hint="wait for that run to end, or write to another file",
             ) from error
         # The other run may have ended, and removed the journal, between the two steps.
-        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            return file
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
         file.close()
+
+
+def _lock(file: FileIO) -> None:
+    """Keep others from `file`; raises BlockingIOError where they got there first."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

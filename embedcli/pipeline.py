@@ -4,25 +4,27 @@ Knows no format: readers give records, a writer takes rows, and a sink keeps wha
 """
 
 import hashlib
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from queue import SimpleQueue
 from typing import Protocol
 
 import orjson
 
 from embedcli.embeds import Streams
 from embedcli.engine.windows import Windows
-from embedcli.errors import InputError, ModelError, TextTooLong, VectorError
+from embedcli.errors import InputError, ModelError, VectorError
+from embedcli.feed import Feed
 from embedcli.formats.outputs import Writer
 from embedcli.formats.record import Record, Reject, Row, Window
 from embedcli.journal import Checkpoint
+from embedcli.outcomes import Outcome
 from embedcli.records import Embedded, Options
 
-_HELD = 32_000_000  # bytes of records that wait for their vectors: few, but however large
+_HELD = 16_000_000  # bytes of records that wait for their vectors: few, but however large
+_LEAST = 1500  # bytes that a record counts for at least: some thousands keep an embedder busy
 
 
 class Sink(Protocol):
@@ -101,9 +103,8 @@ def run(
     since = time.monotonic() - tally.seconds
     digest = begun.digest
     items = _continued(_items(records, windows), begun)
-    flow = _Flow(items, embedder, options)
     try:
-        with closing(flow.results()) as results:
+        with closing(_results(items, embedder, options)) as results:
             for result, reached in results:
                 if isinstance(result, Reject):
                     _set_aside(result, sink, tally, skip=skip_rejects)
@@ -119,8 +120,6 @@ def run(
         if not writer.held:
             sink.mark(_checkpoint(tally, digest))
         raise
-    finally:
-        flow.stop()
     sink.append(writer.close())
     sink.mark(_checkpoint(tally, digest))
     return tally
@@ -152,8 +151,7 @@ def _items(records: Iterable[Record | Reject], windows: Windows | None) -> Itera
             digest = _digest(digest, record.raw)
             yield record, digest
             continue
-        fields = record.fields if isinstance(record.fields, bytes) else b""
-        digest = _digest(digest, fields, record.text.encode())
+        digest = _digest(digest, record.json, record.text.encode())
         if windows is None:
             yield _Passage(record, record.text, None), digest
             continue
@@ -187,102 +185,55 @@ def _continued(items: Iterator[_Item], begun: Checkpoint) -> Iterator[_Item]:
     yield from items
 
 
-class _Flow:
-    """Items on their way through the embedder, in order, and no more than memory has room for."""
+def _results(
+    items: Iterable[_Item], embedder: Streams, options: Options
+) -> Generator[tuple[Row | Reject, str]]:
+    """Yield a row for each passage, and the rejects between them, as they come.
 
-    def __init__(self, items: Iterator[_Item], embedder: Streams, options: Options) -> None:
-        self._items = items
-        self._embedder = embedder
-        self._options = options
-        self._waiting: deque[tuple[_Item, int]] = deque()
-        self._weight = 0
-        self._passages = 0  # of those that wait
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._more = True
-
-    def results(self) -> Generator[tuple[Row | Reject, str]]:
-        """Yield a row for each passage, and the rejects between them."""
-        while self._more:
-            self._more = False
-            try:
-                for embedded in self._embedder.stream(self._texts(), self._options):
-                    yield from self._rejects()
-                    yield self._row(embedded)
-            except TextTooLong as error:
-                yield from self._rejects()
-                yield self._too_long(error)
-                self._more = True
-            except VectorError as error:
-                yield from self._rejects()
-                record = self._take()[0].record  # type: ignore[union-attr]  # rejects are gone
-                raise ModelError(
-                    f"{record.source}:{record.line}: the vector holds NaN or infinity",
-                    hint=error.hint,
-                ) from error
-            yield from self._rejects()
-
-    def stop(self) -> None:
-        """Let the thread that reads come to its end."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def _texts(self) -> Iterator[str]:
-        """Yield the texts as there is room; in the embedder's own thread."""
-        for item in self._items:
-            entry = item[0]
-            weight = _weight(entry)
-            with self._changed:
-                self._changed.wait_for(lambda: self._has_room() or not self._passages)
-                if self._stopped:
-                    return
-                self._waiting.append((item, weight))
-                self._weight += weight
-                self._passages += isinstance(entry, _Passage)
-                # Rejects alone bring no results with which they would be taken: begin again.
-                if not self._passages and not self._has_room():
-                    self._more = True
-                    return
-            if isinstance(entry, _Passage):
-                yield entry.text
-
-    def _has_room(self) -> bool:
-        return self._stopped or self._weight < _HELD
-
-    def _take(self) -> _Item:
-        with self._changed:
-            item, weight = self._waiting.popleft()
-            self._weight -= weight
-            self._passages -= isinstance(item[0], _Passage)
-            self._changed.notify_all()
-            return item
-
-    def _rejects(self) -> Iterator[tuple[Reject, str]]:
-        while self._waiting and isinstance(self._waiting[0][0][0], Reject):
-            reject, digest = self._take()
-            assert isinstance(reject, Reject)
-            yield reject, digest
-
-    def _row(self, embedded: Embedded) -> tuple[Row, str]:
-        passage, digest = self._take()
-        assert isinstance(passage, _Passage)
-        return Row(passage.record, passage.text, passage.window, embedded), digest
-
-    def _too_long(self, error: TextTooLong) -> tuple[Reject, str]:
-        passage, digest = self._take()
-        assert isinstance(passage, _Passage)
-        record = passage.record
-        raw = record.fields if isinstance(record.fields, bytes) else record.fields.json()
-        reason = f"too long: it has {error.tokens} tokens, the limit is {error.limit}"
-        return Reject(record.source, record.line, record.position, reason, raw), digest
+    Raises:
+        ModelError: the vector of a passage holds NaN or infinity.
+    """
+    texts: SimpleQueue[str | None] = SimpleQueue()
+    with closing(embedder.outcomes(iter(texts.get, None), options)) as outcomes:
+        feed = Feed(_handed_on(items, texts), room=_HELD, weigh=_weight)
+        try:
+            for entry, digest in feed:
+                if isinstance(entry, Reject):
+                    yield entry, digest
+                else:
+                    yield _result(entry, next(outcomes)), digest
+        finally:
+            feed.stop()
+            texts.put(None)  # should the thread that reads never come to its end
 
 
-def _weight(entry: _Passage | Reject) -> int:
+def _handed_on(items: Iterable[_Item], texts: "SimpleQueue[str | None]") -> Iterator[_Item]:
+    """Yield `items`, of which the passages' texts go to the embedder, too."""
+    try:
+        for item in items:
+            if isinstance(item[0], _Passage):
+                texts.put(item[0].text)
+            yield item
+    finally:
+        texts.put(None)
+
+
+def _result(passage: _Passage, outcome: Outcome) -> Row | Reject:
+    record = passage.record
+    if isinstance(outcome, Embedded):
+        return Row(record, passage.text, passage.window, outcome)
+    if isinstance(outcome, VectorError):
+        raise ModelError(
+            f"{record.source}:{record.line}: the vector holds NaN or infinity", hint=outcome.hint
+        ) from outcome
+    reason = f"too long: it has {outcome.tokens} tokens, the limit is {outcome.limit}"
+    return Reject(record.source, record.line, record.position, reason, record.json)
+
+
+def _weight(item: _Item) -> int:
+    entry, _ = item
     if isinstance(entry, Reject):
-        return len(entry.raw) + 256
-    fields = entry.record.fields
+        return max(len(entry.raw), _LEAST)
     # The windows of a text share its record: it weighs on the first of them only.
     shared = entry.window is not None and entry.window.chunk > 0
-    own = len(fields) if isinstance(fields, bytes) and not shared else 0
-    return len(entry.text) + own + 256
+    return max(len(entry.text) + (0 if shared else entry.record.weight), _LEAST)

@@ -10,9 +10,9 @@ import queue
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -32,7 +32,9 @@ from embedcli.errors import (
     UsageError,
     VectorError,
 )
+from embedcli.feed import Feed
 from embedcli.models.spec import ModelSpec
+from embedcli.outcomes import Outcome, vectors
 from embedcli.records import Embedded, Options, Vectors
 from embedcli.server.wire import NOT_FINITE, TOO_LONG
 
@@ -108,26 +110,21 @@ class Remote:
 
     def stream(self, texts: Iterable[str], options: Options = _DEFAULTS) -> Iterator[Embedded]:
         """Yield the vectors of any number of texts, in order, as they come."""
+        return vectors(self.outcomes(texts, options))
+
+    def outcomes(self, texts: Iterable[str], options: Options = _DEFAULTS) -> Generator[Outcome]:
+        """Yield as `stream` does; in the place of a text that has no vector stands its error."""
         asked.dimensions(self.spec, options)
         self._check(options)
-        feed = _Feed(texts, most=_BATCH * _IN_FLIGHT)
-        waiting: deque[Future[list[Embedded]]] = deque()
-        begun = 0
-        try:
-            while True:
-                size = _BATCH if self._ours else 1
-                batch = feed.take(size, wait=not waiting) if len(waiting) < _IN_FLIGHT else []
-                if batch:
-                    waiting.append(self._pool.submit(self._batch, batch, options, begun))
-                    begun += len(batch)
-                elif waiting:
-                    yield from waiting.popleft().result()
-                else:
-                    return
-        finally:
-            feed.stop()
-            for future in waiting:
-                future.cancel()
+        feed = Feed(texts, room=_BATCH * _IN_FLIGHT)
+        batches = feed.begun(
+            lambda batch: self._pool.submit(self._batch, batch, options),
+            size=_BATCH if self._ours else 1,
+            ahead=_IN_FLIGHT,
+        )
+        with closing(batches):
+            for batch in batches:
+                yield from batch.result()
 
     def _check(self, options: Options) -> None:
         """Let `options` pass if this server understands them.
@@ -143,25 +140,29 @@ class Remote:
                 hint="give the words of a prompt with --prefix",
             )
 
-    def _batch(self, texts: list[str], options: Options, begun: int) -> list[Embedded]:
-        """Return the vectors of `texts`, of which `begun` others went before."""
+    def _batch(self, texts: list[str], options: Options) -> Sequence[Outcome]:
+        """Return what becomes of each of `texts`."""
+        if len(texts) > 1 and sum(map(len, texts)) > _BATCH_SIZE:
+            return self._halves(texts, options)
         try:
             return self._ask(texts, options) if self._ours else self._ask_plainly(texts, options)
         except _Refused as refusal:
-            if len(texts) > 1 and refusal.about_a_text:
-                return [
-                    self._batch([text], options, begun + place)[0]
-                    for place, text in enumerate(texts)
-                ]
-            raise self._meant(refusal, options, begun) from refusal
+            if refusal.what not in (TOO_LONG, NOT_FINITE):
+                raise self._client.complaint(refusal) from refusal
+            if len(texts) == 1:
+                return [self._blamed(refusal, options)]
+        # The answer does not say which text is to blame: one half has it, and the other is served.
+        return self._halves(texts, options)
 
-    def _meant(self, refusal: "_Refused", options: Options, index: int) -> EmbedError:
-        limit = asked.limit(self.spec, options)
-        if refusal.what == TOO_LONG:
-            return TextTooLong(index=index, tokens=f"more than {limit}", limit=limit)
+    def _halves(self, texts: list[str], options: Options) -> Sequence[Outcome]:
+        half = len(texts) // 2
+        return [*self._batch(texts[:half], options), *self._batch(texts[half:], options)]
+
+    def _blamed(self, refusal: "_Refused", options: Options) -> TextTooLong | VectorError:
         if refusal.what == NOT_FINITE:
-            return VectorError(index=index)
-        return self._client.complaint(refusal)
+            return VectorError(index=0)
+        limit = asked.limit(self.spec, options)
+        return TextTooLong(index=0, tokens=f"more than {limit}", limit=limit)
 
     def _ask_plainly(self, texts: list[str], options: Options) -> list[Embedded]:
         """Ask a server that does not tell what it cut."""
@@ -251,11 +252,6 @@ class _Refused(Exception):
         self.status = status
         self.what = what
         self.retry_after = retry_after
-
-    @property
-    def about_a_text(self) -> bool:
-        """Whether one text is to blame, which the answer does not name."""
-        return self.what in (TOO_LONG, NOT_FINITE)
 
 
 class _Client:
@@ -409,60 +405,3 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_TIMEOUT)
         self.sock.connect(self._path)
-
-
-class _Feed:
-    """Texts that are read ahead in a thread of their own, a bounded number of them."""
-
-    def __init__(self, texts: Iterable[str], *, most: int) -> None:
-        self._ready: queue.Queue[str | Exception | None] = queue.Queue(most)
-        self._stopped = threading.Event()
-        self._ended = False
-        self._error: Exception | None = None
-        self._reader = threading.Thread(
-            target=self._fill, args=(texts,), name="embed-feeder", daemon=True
-        )
-        self._reader.start()
-
-    def take(self, most: int, *, wait: bool) -> list[str]:
-        """Return up to `most` texts that have come, or what is about enough for a request.
-
-        With `wait` there is at least one, unless at the end.
-
-        Raises whatever stopped the source, once all before it has been taken.
-        """
-        taken: list[str] = []
-        size = 0
-        while len(taken) < most and size < _BATCH_SIZE and not self._ended:
-            try:
-                text = self._ready.get(block=wait and not taken)
-            except queue.Empty:
-                break
-            if isinstance(text, str):
-                taken.append(text)
-                size += len(text)
-            else:
-                self._ended, self._error = True, text
-        if wait and not taken and self._error is not None:
-            raise self._error
-        return taken
-
-    def stop(self) -> None:
-        """Let the thread end, which may be waiting for room."""
-        self._stopped.set()
-        while True:
-            try:
-                self._ready.get_nowait()
-            except queue.Empty:
-                return
-
-    def _fill(self, texts: Iterable[str]) -> None:
-        end: Exception | None = None
-        try:
-            for text in texts:
-                self._ready.put(text)
-                if self._stopped.is_set():
-                    return
-        except Exception as error:  # of the source: told in its place
-            end = error
-        self._ready.put(end)

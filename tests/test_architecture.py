@@ -15,6 +15,8 @@ PLAN = {
     "records": "",
     "keys": "errors",
     "places": "errors",
+    "feed": "",
+    "outcomes": "errors records",
     "models.spec": "",
     "models.graph": "errors",
     "models.hashes": "models.spec",
@@ -47,18 +49,20 @@ PLAN = {
     "engine.dense": "errors models.safetensors models.spec records",
     "engine.batches": "records",
     "engine.asked": "errors models.spec records",
-    "engine.runs": "engine.asked engine.batches engine.tokens errors models.spec records",
+    "engine.runs": (
+        "engine.asked engine.batches engine.tokens errors models.spec outcomes records"
+    ),
     "engine.embedder": (
         "engine.batches engine.dense engine.pooling engine.runs engine.session engine.tokens "
-        "models.spec records"
+        "models.spec outcomes records"
     ),
     "load": (
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
         "models.cache models.reference models.spec models.store"
     ),
     "similar": "errors records",
-    "embeds": "models.spec records",
-    "cache": "embeds errors records",
+    "embeds": "models.spec outcomes records",
+    "cache": "embeds errors feed outcomes records",
     "formats.streams": "errors",
     "formats.sources": "errors",
     "formats.record": "errors records",
@@ -72,7 +76,9 @@ PLAN = {
         "formats.sources records"
     ),
     "formats.csv": "errors formats.fields formats.record formats.sources",
-    "formats.parquet": "errors formats.fields formats.record formats.shape formats.sources records",
+    "formats.parquet": (
+        "errors formats.fields formats.lines formats.record formats.shape formats.sources records"
+    ),
     "formats.npy": "formats.record records",
     "formats.ollama": "records",
     "formats.inputs": (
@@ -93,7 +99,9 @@ PLAN = {
         "candidates embeds errors formats.inputs formats.stored models.spec records similar"
     ),
     "drift": "embeds models.golden records",
-    "pipeline": "embeds engine.windows errors formats.outputs formats.record journal records",
+    "pipeline": (
+        "embeds engine.windows errors feed formats.outputs formats.record journal outcomes records"
+    ),
     "job": (
         "embeds engine.session engine.windows formats.inputs formats.outputs formats.record "
         "formats.shape formats.streams journal pipeline provenance records"
@@ -128,7 +136,9 @@ PLAN = {
         "models.kept models.reference models.spec models.store server.names server.store"
     ),
     "server.run": "errors server.guard",
-    "remote": "engine.asked engine.cores errors keys models.spec records server.wire",
+    "remote": (
+        "engine.asked engine.cores errors feed keys models.spec outcomes records server.wire"
+    ),
     "cli.console": "",
     "cli.options": "errors records",
     "cli.fetching": "cli.console models.store",

@@ -1,8 +1,9 @@
 """The cache of vectors: the same bits or none, whatever happens to its file."""
 
+import resource
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from embedcli import Options
 from embedcli.cache import DEFAULTS, Cached, Store
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import TextTooLong, VectorError
+from embedcli.outcomes import Outcome
 from embedcli.records import Embedded
 
 TEXTS = ["red", "green blue", "", "red", "blue"]
@@ -28,6 +30,12 @@ class Counting:
     def submit(self, texts: Sequence[str], options: Options = DEFAULTS) -> Future[list[Embedded]]:
         self.asked += texts
         return self.embedder.submit(texts, options)
+
+    def stream(self, texts: Iterable[str], options: Options = DEFAULTS) -> Iterator[Embedded]:
+        return self.embedder.stream(texts, options)
+
+    def outcomes(self, texts: Iterable[str], options: Options = DEFAULTS) -> Generator[Outcome]:
+        return self.embedder.outcomes(texts, options)
 
 
 @pytest.fixture
@@ -82,6 +90,31 @@ def test_an_error_comes_in_its_place_and_names_it(engine: Counting, store: Store
         next(results)
 
 
+def test_what_is_behind_an_error_keeps_its_own_vector(engine: Counting, store: Store) -> None:
+    texts = [" ".join(["red", "green", "blue"][: n % 4]) for n in range(3000)]
+    texts[1] = texts[2500] = "red " * 9
+    options = Options(truncate=False)
+    outcomes = list(Cached(engine, store, "colours").outcomes(texts, options))
+    assert [n for n, row in enumerate(outcomes) if isinstance(row, TextTooLong)] == [1, 2500]
+    for text, row in zip(texts, outcomes, strict=True):
+        if isinstance(row, Embedded):
+            assert row.vector.tobytes() == engine.embedder.embed([text])[0].tobytes()
+
+
+def test_a_stream_answers_before_its_source_goes_on(engine: Counting, store: Store) -> None:
+    answered = threading.Event()
+
+    def source() -> Iterator[str]:
+        yield "red"
+        assert answered.wait(timeout=30), "the first text got no answer"
+        yield "green"
+
+    results = Cached(engine, store, "colours").stream(source())
+    assert next(results).tokens == 3
+    answered.set()
+    assert next(results).tokens == 3
+
+
 def test_texts_are_not_in_the_file(engine: Counting, store: Store) -> None:
     embed(engine, store, ["green blue"], Options())
     assert b"green" not in b"".join(file.read_bytes() for file in store.path.parent.iterdir())
@@ -115,6 +148,18 @@ def test_a_damaged_file_is_made_anew(engine: Counting, store: Store, content: by
 def test_a_folder_that_cannot_be_written_is_no_error(engine: Counting) -> None:
     store = Store(Path("/proc/no-such-folder/vectors.db"))
     assert embed(engine, store, ["red"], Options())
+
+
+def test_a_file_that_cannot_be_opened_is_left_as_it_is(engine: Counting, store: Store) -> None:
+    embed(engine, store, ["red"], Options())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    row = Embedded(np.ones(3, np.float32), 3, False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        store.keep([(b"another", row)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert store.contents().rows == 1
 
 
 def test_the_longest_unused_go_first(store: Store) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from embedcli import Options
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import InputError, ModelError, UsageError, VectorError
+from embedcli.errors import InputError, ModelError, TextTooLong, UsageError, VectorError
+from embedcli.records import Embedded
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 
@@ -95,6 +96,23 @@ def test_a_stream_answers_before_its_source_goes_on(palette: Embedder) -> None:
     assert next(results).tokens == 3
     answered.set()
     assert next(results).tokens == 3
+
+
+def test_an_error_of_one_text_stands_in_its_place(palette: Embedder) -> None:
+    texts = ["red", "red " * 9, "nan", "blue", "nan"] * 1000
+    found = list(palette.outcomes(texts, Options(truncate=False)))
+    kinds = [Embedded, TextTooLong, VectorError, Embedded, VectorError]
+    assert [type(outcome) for outcome in found] == kinds * 1000
+    for text, outcome in zip(texts, found, strict=True):
+        if isinstance(outcome, Embedded):
+            np.testing.assert_array_equal(outcome.vector, palette.embed([text])[0])
+
+
+def test_a_stream_ends_at_the_first_text_without_a_vector(palette: Embedder) -> None:
+    results = palette.stream(["red", "green", "red " * 9, "blue"], Options(truncate=False))
+    assert [next(results).tokens, next(results).tokens] == [3, 3]
+    with pytest.raises(TextTooLong, match="text 3 is too long"):
+        next(results)
 
 
 def test_an_error_of_the_source_comes_after_what_was_read_before_it(palette: Embedder) -> None:

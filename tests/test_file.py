@@ -122,6 +122,24 @@ def test_json_becomes_parquet_whatever_its_fields_hold(there: Path) -> None:
     }
 
 
+def test_a_named_format_is_compressed_as_out_is_named(there: Path) -> None:
+    named = embed("file", "-", "-o", "a.jsonl.gz", "-f", "jsonl", "-d", "2", stdin=b"one\n")
+    assert named.code == 0
+    assert embed("file", "-", "-o", "b.gz", "-f", "jsonl", "-d", "2", stdin=b"one\n").code == 0
+    plain = embed("file", "-", "-d", "2", stdin=b"one\n").out
+    for name in ("a.jsonl.gz", "b.gz"):
+        assert gzip.decompress((there / name).read_bytes()) == plain
+
+
+def test_a_missing_compressor_is_said_before_anything_is_embedded(there: Path) -> None:
+    (there / "hidden").mkdir()
+    (there / "hidden" / "zstandard.py").write_text("raise ModuleNotFoundError")
+    path = os.pathsep.join([str(there / "hidden"), os.environ["PYTHONPATH"]])
+    run = embed("file", "-", "-o", "v.jsonl.zst", stdin=b"one\n", env={"PYTHONPATH": path})
+    assert (run.code, names(there)) == (2, ["hidden"])
+    assert run.err.startswith("error: zst needs the package zstandard, which is not installed\n")
+
+
 @pytest.mark.parametrize("name", ["v.jsonl", "v.jsonl.gz", "v.npy", "v.parquet"])
 def test_nothing_makes_a_valid_file_of_nothing(name: str, there: Path) -> None:
     assert embed("file", "-", "-o", name).code == 0
@@ -149,6 +167,23 @@ def test_windows_carry_their_place_and_their_parents_fields(there: Path) -> None
         ["three four five", 7, 1, 8, 23],
     ]
     assert text[8:23] == "three four five"
+
+
+def test_windows_in_parquet_stand_in_the_order_of_json(there: Path) -> None:
+    (there / "a.jsonl").write_text(json.dumps({"text": "one two three four five", "id": 7}))
+    arguments = ["file", "a.jsonl", "--chunk", "5", "--template", "{text}", "--replace"]
+    keys = list(rows(embed(*arguments).out)[0])
+    assert embed(*arguments, "-o", "v.parquet").code == 0
+    assert pq.read_schema("v.parquet").names == keys
+    assert keys == ["id", "text", "chunk", "start", "end", "tokens", "truncated", "embedding"]
+
+
+def test_columns_of_the_caller_are_not_taken_for_ours(there: Path) -> None:
+    (there / "a.jsonl").write_text(json.dumps({"start": None, "text": "one", "end": {}}))
+    assert embed("file", "a.jsonl", "-o", "v.parquet").code == 0
+    made = pq.read_table("v.parquet")
+    assert made.schema.names == ["start", "text", "end", "tokens", "truncated", "embedding"]
+    assert made.select(["start", "end"]).to_pylist() == [{"start": None, "end": "{}"}]
 
 
 def test_meta_says_what_made_the_vectors(there: Path) -> None:
@@ -185,6 +220,36 @@ def test_bad_records_are_set_aside_where_that_is_wanted(there: Path) -> None:
     ] == [("a.jsonl", 2, "no \ufffd"), ("a.jsonl", 4, '{"text":1e999}')]
 
 
+def test_records_set_aside_are_where_the_summary_says(there: Path) -> None:
+    arguments = ["file", "-", "--on-error", "skip"]
+    piped = embed(*arguments, stdin=b"one\nno \xff\n")
+    assert piped.err.startswith('{"source":"stdin","line":2,')
+    assert piped.err.endswith("\n1 records were set aside\n")
+    (there / "real").mkdir()
+    (there / "v.jsonl").symlink_to(there / "real" / "w.jsonl")
+    linked = embed(*arguments, "-o", "v.jsonl", stdin=b"one\nno \xff\n")
+    told = linked.err.splitlines()[-1].removeprefix("1 records were set aside: ")
+    assert rows(Path(told).read_bytes())[0]["line"] == 2
+
+
+@pytest.mark.parametrize("array", [b'[{"text":"one"}]', b'[\n  {"text":"one"}\n]\n'])
+def test_an_array_is_told_how_to_become_lines(array: bytes, there: Path) -> None:
+    (there / "a.json").write_bytes(array)
+    run = embed("file", "a.json")
+    assert run.code == 3
+    assert run.err.endswith("hint: jq -c '.[]' a.json  # makes lines of an array\n")
+
+
+def test_a_run_without_rejects_leaves_none_of_an_older_run(there: Path) -> None:
+    arguments = ["file", "a.jsonl", "-o", "v.jsonl", "--on-error", "skip"]
+    (there / "a.jsonl").write_bytes(b"nonsense\n")
+    assert embed(*arguments).code == 0
+    assert "v.jsonl.rejects.jsonl" in names(there)
+    (there / "a.jsonl").write_bytes(b'{"text":"mended"}\n')
+    assert embed(*arguments).code == 0
+    assert names(there) == ["a.jsonl", "v.jsonl", "v.jsonl.meta.json"]
+
+
 def test_a_text_that_may_not_be_cut_is_a_bad_record(there: Path) -> None:
     (there / "a.txt").write_text("one\n" + "long " * 300 + "\ntwo\n")
     arguments = ["file", "a.txt", "--no-truncate"]
@@ -206,14 +271,23 @@ def test_texts_that_were_cut_are_counted(there: Path) -> None:
     [
         (["missing.txt"], 3, "cannot read `missing.txt`: no such file or directory"),
         (["."], 3, "cannot read `.`: is a directory"),
-        (["a.txt", "-o", "a.txt"], 2, "`a.txt` is an input, too"),
+        (["a.txt", "-o", "a.txt"], 2, "`a.txt` or its rejects are an input, too"),
+        (["a.rejects.jsonl", "-o", "a"], 2, "`a` or its rejects are an input, too"),
         (["a.txt", "-o", "v.xml"], 2, "`v.xml` does not say its format"),
+        (["a.txt", "-o", "v.npy.gz"], 2, "`--format npy` is not compressed"),
         (["a.txt", "-f", "npy"], 2, "`--format npy` needs a file to go to"),
         (["a.txt", "-o", "."], 2, "`.` is a folder"),
         (["a.txt", "-o", "no/v.npy"], 6, "cannot write `no/v.npy`: no such file or directory"),
         (["a.txt", "--chunk", "257"], 2, "windows of 257 tokens are not possible"),
         (["a.txt", "--overlap", "3"], 2, "--overlap needs windows that overlap"),
         (["a.txt", "--field", "x"], 2, "`a.txt` holds plain text, which has no fields"),
+        (["-", "a.txt", "--field", "x"], 2, "`-` holds plain text, which has no fields"),
+        (["a.jsonl", "a.txt", "--field", "x"], 2, "`a.txt` holds plain text, which has no fields"),
+        (["a.jsonl", "--template", "body"], 2, "the template `body` names no field"),
+        (["a.txt", "--whole", "-0"], 2, "--whole and --null cannot go together"),
+        (["a.txt", "--whole", "--input-format", "csv"], 2, "--whole reads plain text, not"),
+        (["a.txt", "-0", "--input-format", "jsonl.gz"], 2, "--null reads plain text, not"),
+        (["a.txt", "--cache", "--server", "h:1"], 2, "--cache cannot keep the vectors of a server"),
         (["a.txt", "-d", "385"], 2, "385 dimensions are not possible"),
     ],
 )

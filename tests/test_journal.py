@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import OutputError, UsageError
+from embedcli.errors import InputError, OutputError, UsageError
 from embedcli.formats.inputs import Reading
 from embedcli.formats.outputs import kind_of
 from embedcli.formats.shape import Shape
@@ -43,14 +46,17 @@ def ended(process: "subprocess.Popen[bytes]", partial: Path, *, size: int) -> bo
     return True
 
 
-def undisturbed(embedder: Embedder, source: Path, out: Path) -> bytes:
-    """Return what a run that nobody kills makes of the lines of `source`."""
-    how, kind = Reading(), kind_of(out.name, None)
+def job_of(embedder: Embedder, source: Path, out: str) -> Job:
+    how, kind = Reading(), kind_of(out, None)
     shape = Shape(how.selection())
-    job = Job(
+    return Job(
         [str(source)], how, embedder, embedder, Options(), shape, None, kind, "float32", False
     )
-    to_file(job, out, lambda _: None, restart=False)
+
+
+def undisturbed(embedder: Embedder, source: Path, out: Path) -> bytes:
+    """Return what a run that nobody kills makes of the lines of `source`."""
+    to_file(job_of(embedder, source, out.name), out, lambda _: None, restart=False)
     return out.read_bytes()
 
 
@@ -89,12 +95,46 @@ def test_partial_work_of_other_options_is_refused_until_a_restart(there: Path) -
     assert (there / "v.jsonl").read_bytes().count(b",") == 2 + 4
 
 
+def test_partial_work_of_another_device_is_refused(there: Path, minilm: Embedder) -> None:
+    (there / "a.txt").write_bytes(b"one\nb\xff\n")
+    job = job_of(minilm, there / "a.txt", "v.jsonl")
+    with pytest.raises(InputError):
+        to_file(job, there / "v.jsonl", lambda _: None, restart=False)
+    with pytest.raises(UsageError, match="--device was `cpu`, is now `cuda`"):
+        to_file(replace(job, device="cuda"), there / "v.jsonl", lambda _: None, restart=False)
+
+
 def test_partial_work_of_other_input_is_refused(there: Path) -> None:
     interrupted(there)
-    (there / "a.txt").write_bytes(b"one\ntwo\n")
+    (there / "a.txt").write_bytes(b"eins\ntwo\n")
     run = embed("file", "a.txt", "-o", "v.jsonl")
-    assert run.code == 2
-    assert "begun by another run: the content of `a.txt` has changed\n" in run.err
+    assert run.code == 3
+    assert "the input is not the one that the partial output of 1 rows was made from" in run.err
+
+
+@pytest.mark.usefixtures("there")
+def test_other_columns_of_a_table_are_other_input() -> None:
+    arguments = ("file", "a.parquet", "-o", "v.jsonl")
+    pq.write_table(pa.table({"text": ["one", None], "n": [1, 2]}), "a.parquet")
+    assert embed(*arguments).code == 3
+    pq.write_table(pa.table({"text": ["one", "two"], "n": [9, 2]}), "a.parquet")
+    assert "the input is not the one" in embed(*arguments).err
+    pq.write_table(pa.table({"text": ["one", "two"], "n": [1, 2]}), "a.parquet")
+    assert embed(*arguments).code == 0
+
+
+@pytest.mark.parametrize("name", ["v.jsonl", "v.jsonl.gz", "v.npy", "v.parquet"])
+def test_a_mended_record_is_gone_on_with(name: str, there: Path, minilm: Embedder) -> None:
+    mended = "".join(f'{{"text":"text {n}","n":{n}}}\n' for n in range(300))
+    (there / "a.jsonl").write_text(mended.replace('"text 250"', "null"))
+    stopped = embed("file", "a.jsonl", "-o", name)
+    assert stopped.err.startswith("error: a.jsonl:251: the field `text` is null, not a text\n")
+    work = (there / f"{name}.partial").read_bytes()
+    (there / "a.jsonl").write_text(mended)
+    assert embed("file", "a.jsonl", "-o", name).code == 0
+    whole = undisturbed(minilm, there / "a.jsonl", there / f"whole-{name}")
+    assert (there / name).read_bytes() == whole
+    assert len(work) > 200
 
 
 def test_a_pipe_that_brings_other_texts_is_refused(there: Path) -> None:
@@ -183,6 +223,24 @@ def test_a_journal_may_break_off_anywhere(lost: int, journal: Open, tmp_path: Pa
     assert (tmp_path / "out.partial").read_bytes() == b"head" + b"row\n" * rows + b"!"
     with journal() as third:
         assert third.checkpoint.rows == 9
+
+
+def test_a_journal_stays_short_and_locked_however_many_checkpoints(
+    journal: Open, tmp_path: Path
+) -> None:
+    with journal(a=1) as first:
+        for rows in range(1, 31):
+            first.append(b" row")
+            first.mark(Checkpoint(rows=rows, counts={"longest_at": "x" * 30_000}))
+            assert (tmp_path / "out.journal").stat().st_size < 300_000
+        with pytest.raises(OutputError, match="is being written by another run"):
+            journal(a=1)
+    with journal(a=1) as second:
+        assert second.checkpoint.rows == 30
+        second.publish(lambda partial: partial)
+        second.tidy()
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out").read_bytes() == b"head" + b" row" * 30
 
 
 def test_a_partial_file_shorter_than_the_journal_says_is_continued_where_it_can_be(

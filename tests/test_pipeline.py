@@ -1,14 +1,24 @@
 """Records in, rows out: order, rejects and checkpoints, with a model of five words."""
 
-from collections.abc import Iterable
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from embedcli.cache import Cached, Store
+from embedcli.embeds import Streams
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import InputError, ModelError
+from embedcli.formats import inputs
 from embedcli.formats.fields import Selection
 from embedcli.formats.fields import field as named
+from embedcli.formats.inputs import Reading
 from embedcli.formats.jsonl import Writer
 from embedcli.formats.record import Record, Reject
 from embedcli.formats.shape import Shape
@@ -47,13 +57,14 @@ def bad(line: int = 1, raw: bytes = b"?") -> Reject:
 
 
 def embedded(
-    embedder: Embedder,
+    embedder: Streams,
     records: Iterable[Record | Reject],
     sink: Kept,
     *,
     begun: Checkpoint = BEGINNING,
     options: Options = Options(),  # noqa: B008  # frozen
     skip: bool = True,
+    report: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
     return run(
         records,
@@ -64,7 +75,7 @@ def embedded(
         windows=None,
         begun=begun,
         skip_rejects=skip,
-        report=lambda _: None,
+        report=report,
     )
 
 
@@ -129,12 +140,73 @@ def test_larger_records_than_memory_holds_keep_their_order(palette: Embedder) ->
     assert ends == ends[:3] * 4
 
 
+def test_rows_of_a_table_weigh_what_their_columns_do(palette: Embedder, tmp_path: Path) -> None:
+    rows, size = 600, 100_000
+    columns = {"text": ["red"] * rows, "other": ["x" * size] * rows}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    read = 0
+    records = inputs.read([str(tmp_path / "a.parquet")], Reading())
+
+    def counted() -> Iterator[Record | Reject]:
+        nonlocal read
+        for record in records:
+            read += 1
+            yield record
+
+    ahead = []
+    sink = Kept()
+    embedded(palette, counted(), sink, report=lambda tally: ahead.append(read - tally.rows))
+    assert len(sink.parts) == rows
+    assert max(ahead) * size < 20_000_000
+
+
 def test_texts_that_may_not_be_cut_are_set_aside_and_others_follow(palette: Embedder) -> None:
     records = [text("red " * 9, 1), text("red", 2), text("blue " * 9, 3), text("green", 4)]
     sink = Kept()
     tally = embedded(palette, records, sink, options=Options(truncate=False))
     assert (tally.rows, tally.rejects) == (2, 2)
     assert b'"line":3,"reason":"too long: it has 11 tokens, the limit is 8"' in sink.rejects[1]
+
+
+def test_texts_behind_one_set_aside_get_their_own_vectors_from_a_cache_too(
+    palette: Embedder, tmp_path: Path
+) -> None:
+    words = ["red", "green", "blue", "red blue"]
+    records = [text(words[n % 4] if n != 1 else "red " * 9, n) for n in range(2300)]
+    options = Options(truncate=False)
+    cached = Cached(palette, Store(tmp_path / "vectors.db"), "colours")
+    plain, remembered = Kept(), Kept()
+    assert embedded(palette, records, plain, options=options).rows == 2299
+    assert embedded(cached, records, remembered, options=options).rows == 2299
+    assert remembered.parts == plain.parts
+    assert remembered.rejects == plain.rejects
+    for part in plain.parts[:8]:
+        row = json.loads(part)
+        np.testing.assert_array_equal(
+            np.array(row["embedding"], np.float32), palette.embed([row["text"]])[0]
+        )
+
+
+def test_large_texts_go_through_a_cache(palette: Embedder, tmp_path: Path) -> None:
+    cached = Cached(palette, Store(tmp_path / "vectors.db"), "colours")
+    records = [text("red " * 300_000, n) for n in range(40)]
+    assert embedded(cached, records, Kept()).rows == 40
+
+
+def test_a_bad_record_is_told_before_the_next_one_comes(palette: Embedder) -> None:
+    told = threading.Event()
+
+    class Telling(Kept):
+        def reject(self, line: bytes) -> None:
+            super().reject(line)
+            told.set()
+
+    def records() -> Iterator[Record | Reject]:
+        yield bad(1)
+        assert told.wait(timeout=30), "nobody heard of the bad record"
+        yield text("red", 2)
+
+    assert embedded(palette, records(), Telling()).rows == 1
 
 
 def test_a_text_that_the_model_fails_on_is_named(palette: Embedder) -> None:

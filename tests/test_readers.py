@@ -3,7 +3,10 @@
 import bz2
 import gzip
 import lzma
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
@@ -49,15 +52,35 @@ def reasons(folder: Path, name: str, content: bytes, reading: Reading = PLAIN) -
     return [f"{bad.line}: {bad.reason}" for bad in records if isinstance(bad, Reject)]
 
 
-def parquet(columns: dict[str, list[object]]) -> bytes:
+def parquet(columns: Mapping[str, object]) -> bytes:
+    return written(pa.table(columns))
+
+
+def written(table: pa.Table) -> bytes:
     file = BytesIO()
-    pq.write_table(pa.table(columns), file)
+    pq.write_table(table, file)
     return file.getvalue()
+
+
+TWICE = written(pa.Table.from_arrays([pa.array(["a"])] * 2, ["text", "text"]))
 
 
 def test_row_i_is_line_i_whatever_the_line_ends(tmp_path: Path) -> None:
     content = b"\xef\xbb\xbfone\r\n\r\n two \nlast"
     assert texts(tmp_path, "a.txt", content) == ["one", "", " two ", "last"]
+
+
+@pytest.mark.parametrize("start", [b"a\n", b"\n", b"\xef\xbb\xbfa\n"])
+def test_a_short_line_is_read_before_the_next_one_comes(start: bytes) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, start)
+    records = inputs.read([f"/dev/fd/{reader}"], PLAIN)
+    first = next(records)
+    assert isinstance(first, Record)
+    assert first.text == start.decode("utf-8-sig").strip()
+    os.close(writer)
+    assert list(records) == []
+    os.close(reader)
 
 
 def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
@@ -72,6 +95,16 @@ def test_nul_separates_texts_that_hold_line_ends(tmp_path: Path) -> None:
 
 def test_a_whole_file_is_one_text(tmp_path: Path) -> None:
     assert texts(tmp_path, "a.jsonl.gz", gzip.compress(b"{}\n"), Reading(whole=True)) == ["{}\n"]
+
+
+def test_a_name_that_is_no_utf8_becomes_data(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    (record,) = read(tmp_path, name, b"text", Reading(whole=True))
+    assert isinstance(record, Record)
+    assert orjson.loads(record.json) == {"path": f"{tmp_path}/caf\ufffd.txt", "text": "text"}
+    (bad,) = read(tmp_path, name, b"\xff")
+    assert isinstance(bad, Reject)
+    assert bad.source == record.source
 
 
 def test_json_fields_are_found_by_name_by_path_and_by_template(tmp_path: Path) -> None:
@@ -100,6 +133,38 @@ def test_parquet_columns_are_found_by_name_and_by_path(tmp_path: Path) -> None:
     content = parquet({"text": ["a", "b"], "meta": [{"t": "x"}, {"t": "y"}]})
     assert texts(tmp_path, "a.parquet", content) == ["a", "b"]
     assert texts(tmp_path, "a.parquet", content, Reading(template="{meta.t}{text}")) == ["xa", "yb"]
+
+
+def latin1(*texts: bytes) -> pa.Array:
+    """Return a column of texts that are not UTF-8, as other programs write them."""
+    return pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts, pa.binary()).buffers())
+
+
+def test_values_that_python_does_not_have_become_text(tmp_path: Path) -> None:
+    columns = {
+        "text": ["a", "b"],
+        "name": latin1(b"caf\xe9", b"tea"),
+        "at": pa.array([1, 1_000_000_000], pa.timestamp("ns")),
+    }
+    asked = Reading(template="{text} {at}")
+    found = read(tmp_path, "a.parquet", parquet(columns), asked)
+    assert [(r.text, orjson.loads(r.json)["name"]) for r in found if isinstance(r, Record)] == [
+        ("a 1970-01-01T00:00:00.000000001", "caf\ufffd"),
+        ("b 1970-01-01T00:00:01", "tea"),
+    ]
+
+
+def test_a_text_of_a_table_that_is_no_utf8_is_a_bad_record(tmp_path: Path) -> None:
+    content = parquet({"text": latin1(b"caf\xe9", b"tea")})
+    reason = "1: not UTF-8: unexpected end of data at byte 4"
+    assert reasons(tmp_path, "a.parquet", content) == [reason]
+
+
+def test_dates_and_decimals_are_embedded_as_they_are_written(tmp_path: Path) -> None:
+    content = parquet({"on": [date(2026, 1, 2)], "price": [Decimal("1.50")]})
+    assert texts(tmp_path, "a.parquet", content, Reading(template="{on}: {price}")) == [
+        "2026-01-02: 1.50"
+    ]
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
@@ -142,6 +207,7 @@ def test_frames_follow_one_another_and_a_broken_one_is_an_error(
         ("a.csv", b"text\nb\xff\n", ["2: not UTF-8"]),
         ("a.csv", b'text\nok\n"never\nclosed', ["3: not CSV: unexpected end of data"]),
         ("a.parquet", parquet({"text": ["a", None]}), ["2: the field `text` is null, not a text"]),
+        ("a.parquet", parquet({"text": [b"a"]}), ["1: the field `text` is bytes, not a text"]),
     ],
 )
 def test_a_record_that_cannot_be_read_says_where_and_why(
@@ -155,6 +221,7 @@ def test_a_record_that_cannot_be_read_says_where_and_why(
     [
         ("a.csv", b"id,body\n1,x\n", "there is no column `text`, of the columns `id`, `body`"),
         ("a.csv", b"text,text\n", "the header has the column `text` twice"),
+        ("a.parquet", TWICE, "there is the column `text` twice"),
         ("a.parquet", b"PAR1 no", "not a Parquet file, or damaged"),
         ("a.txt", "a".encode("utf-16"), "it is UTF-16, not UTF-8"),
         ("a.txt.gz", b"plain", "cannot read"),
@@ -176,6 +243,8 @@ def test_a_file_that_cannot_be_read_stops_the_run(
         Reading(template="{"),
         Reading(template="{}"),
         Reading(template="{a!r}"),
+        Reading(template="body"),
+        Reading(template="\udcff{a}"),
         Reading(field="a"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 from embedcli import Options
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import NetworkError, TextTooLong, UsageError
+from embedcli.records import Embedded
 from embedcli.remote import Remote
 from tests.conftest import embed
 from tests.server.conftest import Server, serving
@@ -143,6 +144,19 @@ def test_a_text_that_may_not_be_cut_is_named(remote: Remote) -> None:
     with pytest.raises(TextTooLong) as error:
         remote.submit([*["short"] * 70, "long " * 300], Options(truncate=False)).result()
     assert (error.value.index, error.value.limit) == (70, 256)
+
+
+def test_texts_behind_one_that_is_too_long_keep_their_own_vectors(
+    remote: Remote, minilm: Embedder
+) -> None:
+    texts = [f"text {number}" for number in range(2100)]
+    texts[1] = texts[70] = texts[2090] = "long " * 300
+    outcomes = list(remote.outcomes(texts, Options(truncate=False)))
+    bad = [n for n, row in enumerate(outcomes) if isinstance(row, TextTooLong)]
+    assert bad == [1, 70, 2090]
+    vectors = np.stack([row.vector for row in outcomes if isinstance(row, Embedded)])
+    fine = [text for number, text in enumerate(texts) if number not in bad]
+    np.testing.assert_array_equal(vectors, minilm.embed(fine))
 
 
 def test_vectors_that_are_not_of_unit_length_come_from_our_server(

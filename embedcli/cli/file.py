@@ -124,6 +124,11 @@ def file(
         truncate=truncate,
         normalize=normalize,
     )
+    if cache and server is not None:
+        raise UsageError(
+            "--cache cannot keep the vectors of a server: its machine may change under them",
+            hint="leave out --cache",
+        )
     from embedcli.formats import outputs, streams
     from embedcli.formats.inputs import Reading, kind_of, size_of
     from embedcli.formats.shape import Shape
@@ -142,7 +147,9 @@ def file(
     windows = _windows(embedder, wanted, chunk, overlap)
     skip = on_error is OnError.SKIP
     vectors = remembering(embedder, device) if cache else embedder
-    job = Job(inputs, how, embedder, vectors, wanted, shape, windows, kind, dtype.value, skip)
+    job = Job(
+        inputs, how, embedder, vectors, wanted, shape, windows, kind, dtype.value, skip, device
+    )
     embedder.load()
     if estimate:
         from embedcli.cli.estimate import say_estimate
@@ -151,11 +158,12 @@ def file(
         return
     with progress(size, wanted=show_progress, quiet=quiet) as report:
         if target is None or through:
-            tally = to_pipe(job, target, report)
+            tally, rejects = to_pipe(job, target, report), ""
         else:
             tally = to_file(job, target, report, restart=restart)
+            rejects = f": {target}.rejects.jsonl"
     if not quiet and tally is not None:
-        _summary(tally, output)
+        _summary(tally, rejects)
 
 
 def _target(output: str, inputs: list[str]) -> Path:
@@ -165,8 +173,11 @@ def _target(output: str, inputs: list[str]) -> Path:
         UsageError: it is an input, or a folder.
     """
     real = os.path.realpath(output)
-    if real in [os.path.realpath(name) for name in inputs if name != "-"]:
-        raise UsageError(f"`{output}` is an input, too", hint="write to another file")
+    ours = {real, f"{real}.rejects.jsonl"}
+    if ours & {os.path.realpath(name) for name in inputs if name != "-"}:
+        raise UsageError(
+            f"`{output}` or its rejects are an input, too", hint="write to another file"
+        )
     target = Path(output)
     if target.is_dir():
         raise UsageError(f"`{output}` is a folder", hint="name a file: -o OUT.jsonl")
@@ -199,7 +210,7 @@ def _windows(
     return windows
 
 
-def _summary(tally: "Tally", output: str) -> None:
+def _summary(tally: "Tally", rejects: str) -> None:
     seconds = max(tally.seconds, 0.001)
     say(
         f"{tally.rows:,} rows, {tally.tokens:,} tokens in {clock(seconds)}: "
@@ -211,4 +222,4 @@ def _summary(tally: "Tally", output: str) -> None:
             f"{tally.longest_at}"
         )
     if tally.rejects:
-        say(f"{tally.rejects:,} records were set aside: {output}.rejects.jsonl")
+        say(f"{tally.rejects:,} records were set aside{rejects}")

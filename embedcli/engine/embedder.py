@@ -5,7 +5,7 @@ has none, so there is nothing to shut down.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from embedcli.engine.runs import Run, gather, in_order
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.models.spec import ModelSpec
+from embedcli.outcomes import Outcome, vectors
 from embedcli.records import Embedded, Hidden, Options, Vectors
 
 # A lone text of this many tokens gains from having all cores to itself; a shorter one loses.
@@ -95,6 +96,10 @@ class Embedder:
         `texts` is read in a thread of its own, some thousands ahead of what has been yielded. An
         error of its own, or one that `embed` would raise, comes after the results before it.
         """
+        return vectors(self.outcomes(texts, options))
+
+    def outcomes(self, texts: Iterable[str], options: Options = DEFAULTS) -> Generator[Outcome]:
+        """Embed as `stream` does; in the place of a text that has no vector stands its error."""
         return in_order(Run(self, options, lone=False), texts)
 
     def load(self) -> None:

@@ -5,7 +5,7 @@ Texts that are the same to the model share a slot while they wait, and are compu
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +15,9 @@ import numpy as np
 from embedcli.engine import asked
 from embedcli.engine.batches import Job, Kind, Submission
 from embedcli.engine.tokens import Tokenizer
-from embedcli.errors import VectorError
+from embedcli.errors import TextTooLong, VectorError
 from embedcli.models.spec import ModelSpec
+from embedcli.outcomes import Outcome
 from embedcli.records import Embedded, Options, Tokens, Vector
 
 # Texts under way in a stream: enough for most lengths to fill their batches, and little to hold.
@@ -63,6 +64,10 @@ class Slot:
             raise self.result
         assert self.result is not None, "asked for before it was told"
         return self.result
+
+    def outcome(self) -> Outcome:
+        """Return the result, or what is wrong with this text alone; raise any other error."""
+        return self.result if isinstance(self.result, VectorError) else self.embedded()
 
 
 class Run:
@@ -176,14 +181,14 @@ class _Gathering:
             self._future.set_exception(error)
 
 
-def in_order(run: Run, texts: Iterable[str]) -> Iterator[Embedded]:
-    """Hand in `texts` as there is room, and yield their vectors in order."""
+def in_order(run: Run, texts: Iterable[str]) -> Generator[Outcome]:
+    """Hand in `texts` as there is room, and yield what becomes of each, in order."""
     window = _Window(run)
     feeder = threading.Thread(target=window.fill, args=(texts,), name="embed-feeder", daemon=True)
     feeder.start()
     try:
         while (slot := window.next()) is not None:
-            yield slot.embedded()
+            yield slot if isinstance(slot, TextTooLong) else slot.outcome()
     finally:
         window.stop()
         run.cancel()
@@ -195,9 +200,10 @@ class _Window:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._changed = threading.Condition()
-        self._slots: deque[tuple[Slot | Exception, int]] = deque()
+        self._slots: deque[tuple[Slot | TextTooLong, int]] = deque()
         self._characters = 0
         self._ended = False
+        self._error: Exception | None = None
 
     def fill(self, texts: Iterable[str]) -> None:
         """Hand in `texts` while there is room for them; in the feeder's thread."""
@@ -205,15 +211,13 @@ class _Window:
             for index, text in enumerate(texts):
                 if not self._await_room():
                     return
-                self._append(self._run.slot(text, index, self._notify), len(text))
-        except Exception as error:  # of the source or of a text: told in its place
-            self._append(error, 0)
+                self._append(self._slot(text, index), len(text))
+        except Exception as error:  # of the source, or of all texts: told in its place
+            self._error = error
         finally:
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
+            self.stop()
 
-    def next(self) -> Slot | None:
+    def next(self) -> Slot | TextTooLong | None:
         """Wait for the oldest slot to be told, and take it out; None at the end.
 
         Raises whatever stopped the source, once all before it has been taken.
@@ -221,13 +225,14 @@ class _Window:
         with self._changed:
             self._changed.wait_for(self._is_told)
             if not self._slots:
+                if self._error is not None:
+                    raise self._error
                 return None
             slot, characters = self._slots.popleft()
             self._characters -= characters
             self._changed.notify_all()
-        if isinstance(slot, Exception):
-            raise slot
-        self._run.release(slot)
+        if isinstance(slot, Slot):
+            self._run.release(slot)
         return slot
 
     def stop(self) -> None:
@@ -240,7 +245,13 @@ class _Window:
         if not self._slots:
             return self._ended
         slot, _ = self._slots[0]
-        return isinstance(slot, Exception) or slot.result is not None
+        return isinstance(slot, TextTooLong) or slot.result is not None
+
+    def _slot(self, text: str, index: int) -> Slot | TextTooLong:
+        try:
+            return self._run.slot(text, index, self._notify)
+        except TextTooLong as error:
+            return error
 
     def _await_room(self) -> bool:
         with self._changed:
@@ -250,7 +261,7 @@ class _Window:
     def _has_room(self) -> bool:
         return len(self._slots) < _WINDOW_TEXTS and self._characters < _WINDOW_CHARACTERS
 
-    def _append(self, slot: Slot | Exception, characters: int) -> None:
+    def _append(self, slot: Slot | TextTooLong, characters: int) -> None:
         with self._changed:
             self._slots.append((slot, characters))
             self._characters += characters

@@ -3,6 +3,8 @@
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -49,7 +51,10 @@ def template(pattern: str) -> Selection:
         UsageError: `pattern` cannot be understood.
     """
     try:
+        pattern.encode("utf-8")
         parsed = list(string.Formatter().parse(pattern))
+    except UnicodeEncodeError as error:
+        raise UsageError("the template is not UTF-8") from error
     except ValueError as error:
         raise UsageError(f"the template `{pattern}` cannot be understood: {error}") from error
     for _, name, spec, conversion in parsed:
@@ -58,7 +63,13 @@ def template(pattern: str) -> Selection:
                 f"the template `{pattern}` cannot be understood: braces hold the name of a field",
                 hint="write for instance '{title}: {body}', and {{ for a brace itself",
             )
-    return Selection(tuple((literal, name) for literal, name, _, _ in parsed), template=True)
+    selection = Selection(tuple((literal, name) for literal, name, _, _ in parsed), template=True)
+    if pattern and not selection.names:  # an empty one is for whom the texts do not matter
+        raise UsageError(
+            f"the template `{pattern}` names no field, and would make all texts the same",
+            hint="put the names of fields into braces: '{title}: {body}'",
+        )
+    return selection
 
 
 def find(record: Mapping[str, Any], name: str) -> object:
@@ -74,10 +85,10 @@ def _spelled(name: str, value: object, record: Mapping[str, Any]) -> str:
     match value:
         case str():
             return value
-        case bool() | int() | float():
-            return orjson.dumps(value).decode()
+        case bool() | int() | float() | Decimal() | date() | time() | timedelta():
+            return orjson.dumps(value, default=str).decode().strip('"')
         case _ if value is MISSING:
             known = ", ".join(f"`{key}`" for key in record) or "none"
             raise InputError(f"there is no field `{name}`, of the fields {known}")
-    kind = {dict: "an object", list: "a list", type(None): "null"}.get(type(value), "no text")
-    raise InputError(f"the field `{name}` is {kind}, not a text")
+    kind = {dict: "an object", list: "a list", type(None): "null"}.get(type(value))
+    raise InputError(f"the field `{name}` is {kind or type(value).__name__}, not a text")

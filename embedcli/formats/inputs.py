@@ -1,15 +1,14 @@
 """Which reader an input gets, by its name or as asked for, and several inputs in a row."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from embedcli.errors import UsageError
 from embedcli.formats import fields, sources
 from embedcli.formats.fields import Selection
-from embedcli.formats.record import Record, Reject
+from embedcli.formats.record import TEXT, Record, Reject
 from embedcli.formats.sources import COMPRESSIONS, Source
 
 LINES, JSONL, CSV, TSV, PARQUET = FORMATS = ("lines", "jsonl", "csv", "tsv", "parquet")
@@ -19,9 +18,6 @@ _ENDINGS = {
     ".tsv": TSV, ".tab": TSV,
     ".parquet": PARQUET, ".pq": PARQUET,
 }  # fmt: skip
-_SAMPLES = 32  # pieces of a file that tell it from another
-_SAMPLE = 4096  # bytes of one
-_COMPRESSED = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Reading:
             UsageError: a field and a template are named, or the template cannot be understood.
         """
         if self.template is None:
-            return fields.field("text" if self.field is None else self.field)
+            return fields.field(TEXT if self.field is None else self.field)
         if self.field is not None:
             raise UsageError("--field and --template cannot go together: both say what to embed")
         return fields.template(self.template)
@@ -82,48 +78,43 @@ def size_of(names: Sequence[str]) -> int | None:
     return total
 
 
-def fingerprint(name: str) -> str | None:
-    """Return a hash of a file's size and of pieces from all over it; None where it is no file."""
-    if name == "-" or not Path(name).is_file():
-        return None
-    with sources.reading(name), Path(name).open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        digest = hashlib.sha256(b"%d" % size)
-        for part in range(_SAMPLES):
-            file.seek(max(0, size - _SAMPLE) * part // (_SAMPLES - 1))
-            digest.update(file.read(_SAMPLE))
-    return digest.hexdigest()
-
-
 def kind_of(name: str, reading: Reading) -> tuple[str, str | None]:
     """Return the format and the compression of the input `name`.
 
     Raises:
-        UsageError: `--input-format` names none that there is.
+        UsageError: `--input-format` names none that there is, or one that does not go with what
+            else is asked for.
     """
-    endings = [ending.lower() for ending in PurePath(name).suffixes]
-    compression = _COMPRESSED.get(endings[-1]) if endings else None
-    ending = (["", *endings][:-1] if compression else ["", *endings])[-1]
+    ending, compression = sources.endings(name)
     form = LINES if reading.whole or reading.nul else _ENDINGS.get(ending, LINES)
-    if reading.form is None:
-        return form, compression
-    asked, dot, packed = reading.form.lower().partition(".")
-    if asked not in FORMATS or (dot and packed not in COMPRESSIONS):
+    if reading.form is not None:
+        asked, dot, packed = reading.form.lower().partition(".")
+        if asked not in FORMATS or (dot and packed not in COMPRESSIONS):
+            raise UsageError(
+                f"`--input-format {reading.form}` is none of {', '.join(FORMATS)}",
+                hint=f"a compression may follow: jsonl.gz ({', '.join(COMPRESSIONS)})",
+            )
+        form, compression = asked, packed or compression
+    _refuse_clashes(name, form, reading)
+    return form, compression
+
+
+def _refuse_clashes(name: str, form: str, reading: Reading) -> None:
+    if reading.whole and reading.nul:
+        raise UsageError("--whole and --null cannot go together: both say where a text ends")
+    if form != LINES and (reading.whole or reading.nul):
+        flag = "--whole" if reading.whole else "--null"
+        raise UsageError(f"{flag} reads plain text, not `--input-format {reading.form}`")
+    if form == LINES and (reading.field is not None or reading.template is not None):
         raise UsageError(
-            f"`--input-format {reading.form}` is none of {', '.join(FORMATS)}",
-            hint=f"a compression may follow: jsonl.gz ({', '.join(COMPRESSIONS)})",
+            f"`{name}` holds plain text, which has no fields",
+            hint="name another --input-format, or put words before each text with --prefix",
         )
-    return asked, packed or compression
 
 
 def _reader(
     source: Source, form: str, reading: Reading, selection: Selection
 ) -> Iterator[Record | Reject]:
-    if form == LINES and (reading.field is not None or reading.template is not None):
-        raise UsageError(
-            f"`{source.name}` holds plain text, which has no fields",
-            hint="name another --input-format, or put words before each text with --prefix",
-        )
     # Each reader's libraries are imported only where it is used: pyarrow takes 0.2 s.
     if reading.whole:
         from embedcli.formats import whole

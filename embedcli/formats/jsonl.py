@@ -17,7 +17,7 @@ from embedcli.errors import InputError
 from embedcli.formats import objects
 from embedcli.formats.fields import Selection
 from embedcli.formats.lines import not_utf8
-from embedcli.formats.record import Record, Reject, Row
+from embedcli.formats.record import TEXT, Record, Reject, Row
 from embedcli.formats.shape import Members, Shape, receipts
 from embedcli.formats.sources import Source, pieces
 from embedcli.records import Embedded, Vector
@@ -33,9 +33,15 @@ def read(source: Source, selection: Selection) -> Iterator[Record | Reject]:
             fields = _parsed(raw)
             text = selection.text(fields)
         except InputError as error:
-            yield Reject(source.name, line, position, str(error), raw)
+            yield Reject(source.name, line, position, str(error), raw, _hint(source, line, raw))
             continue
         yield Record(text, source.name, line, position, raw, tuple(fields))
+
+
+def _hint(source: Source, line: int, raw: bytes) -> str:
+    """Say how an array becomes lines, where the file begins as one."""
+    array = line == 1 and raw.startswith(b"[")
+    return f"jq -c '.[]' {source.name}  # makes lines of an array" if array else ""
 
 
 def _parsed(raw: bytes) -> dict[str, object]:
@@ -59,7 +65,7 @@ def _reason(raw: bytes, error: orjson.JSONDecodeError) -> str:
 def write(file: BinaryIO, rows: Iterable[tuple[str, Embedded]]) -> None:
     """Write a line for each text and its vector, at once."""
     for text, embedded in rows:
-        members = objects.opened(orjson.dumps({"text": text})) + receipts(embedded)
+        members = objects.opened(orjson.dumps({TEXT: text})) + receipts(embedded)
         file.write(_line(members, embedded.vector))
         file.flush()
 

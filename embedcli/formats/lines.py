@@ -7,10 +7,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from embedcli.formats.record import Record, Reject
+from embedcli.formats.record import TEXT, Record, Reject
 from embedcli.formats.sources import Source, pieces
-
-NAME = "text"  # of the field that a line becomes
 
 
 def read(source: Source, *, nul: bool = False) -> Iterator[Record | Reject]:
@@ -22,8 +20,8 @@ def read(source: Source, *, nul: bool = False) -> Iterator[Record | Reject]:
         except UnicodeDecodeError as error:
             yield Reject(source.name, line, position, not_utf8(error), raw)
             continue
-        fields = b'{"%s":%s}' % (NAME.encode(), orjson.dumps(text))
-        yield Record(text, source.name, line, position, fields, (NAME,))
+        fields = b'{"%s":%s}' % (TEXT.encode(), orjson.dumps(text))
+        yield Record(text, source.name, line, position, fields, (TEXT,))
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:

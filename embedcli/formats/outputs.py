@@ -1,16 +1,17 @@
 """Which writer an output gets, by its name or as asked for, and compression around it."""
 
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Protocol
 
 from embedcli.errors import UsageError
+from embedcli.formats import sources
 from embedcli.formats.record import Row
 from embedcli.formats.shape import Shape
+from embedcli.formats.sources import COMPRESSIONS
 
 JSONL, NPY, PARQUET = FORMATS = ("jsonl", "npy", "parquet")
 _ENDINGS = {".jsonl": JSONL, ".ndjson": JSONL, ".npy": NPY, ".parquet": PARQUET, ".pq": PARQUET}
-_COMPRESSIONS = ("gz", "bz2", "xz", "zst")
 _FRAME = 1 << 18  # bytes that are compressed at once: what a killed run may have to do again
 
 
@@ -44,28 +45,33 @@ def kind_of(name: str | None, asked: str | None) -> str:
     Raises:
         UsageError: there is no such format, or it cannot go through a pipe.
     """
-    kind = asked.lower() if asked else _by_name(name) if name else JSONL
+    ending, packed = sources.endings(name or "")
+    kind = (asked or _by_ending(name, ending)).lower()
     form, dot, compression = kind.partition(".")
-    if form not in FORMATS or (dot and (form != JSONL or compression not in _COMPRESSIONS)):
+    if form not in FORMATS or (dot and compression not in COMPRESSIONS):
         raise UsageError(
             f"`--format {kind}` is none of {', '.join(FORMATS)}",
-            hint=f"JSONL may be compressed: jsonl.gz ({', '.join(_COMPRESSIONS)})",
+            hint=f"JSONL may be compressed: jsonl.gz ({', '.join(COMPRESSIONS)})",
+        )
+    compression = compression or packed or ""
+    if compression and form != JSONL:
+        raise UsageError(
+            f"`--format {form}` is not compressed: only JSONL may be", hint=f"-o OUT.{form}"
         )
     if name is None and kind != JSONL:
         raise UsageError(f"`--format {kind}` needs a file to go to", hint=f"-o OUT.{kind}")
-    return kind
+    return f"{form}.{compression}" if compression else form
 
 
-def _by_name(name: str) -> str:
-    endings = [ending.lower() for ending in PurePath(name).suffixes]
-    compression = endings.pop() if endings and endings[-1][1:] in _COMPRESSIONS else ""
-    form = _ENDINGS.get(endings[-1]) if endings else None
-    if form is None:
+def _by_ending(name: str | None, ending: str) -> str:
+    if name is None:
+        return JSONL
+    if ending not in _ENDINGS:
         raise UsageError(
             f"`{name}` does not say its format: it ends in none of {', '.join(_ENDINGS)}",
             hint="name the format: -f jsonl",
         )
-    return form + compression
+    return _ENDINGS[ending]
 
 
 def writer(kind: str, shape: Shape, dimensions: int, *, dtype: str) -> Writer:
@@ -128,6 +134,4 @@ def _compressor(compression: str) -> Callable[[bytes], bytes]:
         import lzma
 
         return lzma.compress
-    from embedcli.formats.sources import zstandard
-
-    return lambda plain: bytes(zstandard().ZstdCompressor().compress(plain))
+    return sources.zstandard().ZstdCompressor().compress  # type: ignore[no-any-return]  # untyped

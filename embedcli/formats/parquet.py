@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +22,9 @@ import orjson
 
 from embedcli.errors import InputError, UsageError
 from embedcli.formats.fields import Selection
-from embedcli.formats.record import Record, Reject, Row
-from embedcli.formats.shape import RECEIPTS, TEXT, WINDOW, Members, Shape
+from embedcli.formats.lines import not_utf8
+from embedcli.formats.record import TEXT, Record, Reject, Row
+from embedcli.formats.shape import WINDOW, Members, Shape
 from embedcli.formats.sources import Source, reading
 from embedcli.records import Vector
 
@@ -42,19 +43,26 @@ _MANY = 1 << 30  # rows: a table given is a row group
 _BLOCK = 1 << 16  # bytes of vectors that go into the partial file at once
 _OBJECT = "object"  # the column of a partial file that holds a row as a JSON object
 _MARK = b"embed:object"  # in the schema of such a stream
+_OURS = {
+    TEXT: pa.string(),
+    **dict.fromkeys((*WINDOW, "tokens"), pa.int64()),
+    "truncated": pa.bool_(),
+}  # of what is added, but the vectors
 
 
 class _Table:
-    """Some rows of a Parquet file, as Python values once that is asked for."""
+    """Some rows of a Parquet file, as JSON objects once that is asked for."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
+        # Of a row: what Arrow holds, and about twice as much for the objects.
+        self.weight: int = 3 * batch.nbytes // max(1, batch.num_rows)
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def objects(self) -> list[bytes]:
         columns = [_values(column) for column in self.batch.columns]
         names = self.batch.schema.names
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [_json(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +72,14 @@ class TableRow:
     table: _Table
     index: int
 
+    @property
+    def weight(self) -> int:
+        """Bytes of the row: its share of the columns that it keeps in memory."""
+        return self.table.weight
+
     def json(self) -> bytes:
         """Return the row as a JSON object: decimals as text, bytes in base64."""
-        return _json(self.table.rows[self.index])
+        return self.table.objects[self.index]
 
     def vector(self, name: str) -> Vector:
         """Return a column of numbers (D,) float32; raises KeyError or ValueError as a dict would.
@@ -98,19 +111,14 @@ def read(source: Source, selection: Selection) -> Iterator[Record | Reject]:
                 line += 1
                 position = (source.size or 0) * line // total
                 try:
-                    fields = {name: used[name][index].as_py() for name in heads}
+                    fields = {name: _embeddable(used[name][index]) for name in heads}
                     text = selection.text(fields)
                 except (InputError, UnicodeDecodeError) as bad:
-                    yield Reject(source.name, line, position, str(bad), _line(batch, index))
+                    reason = str(bad) if isinstance(bad, InputError) else not_utf8(bad)
+                    raw = TableRow(_Table(batch.slice(index, 1)), 0).json()
+                    yield Reject(source.name, line, position, reason, raw)
                     continue
                 yield Record(text, source.name, line, position, TableRow(table, index), names)
-
-
-def _line(batch: pa.RecordBatch, index: int) -> bytes:
-    try:
-        return _json(_Table(batch.slice(index, 1)).rows[0])
-    except UnicodeDecodeError:
-        return b"{}"
 
 
 def _json(values: object) -> bytes:
@@ -124,9 +132,36 @@ def _spelled(value: object) -> object:
 def _values(column: pa.Array) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
-    except ValueError:  # nanoseconds, which Python's own times do not have
-        values = column.cast(pa.string()).to_pylist()
+    except ValueError:
+        values = [_value(scalar) for scalar in column]
     return values
+
+
+def _embeddable(scalar: pa.Scalar) -> object:
+    """Return a value as Python has it; raises UnicodeDecodeError where it is no UTF-8."""
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        raise
+    except ValueError:
+        return _value(scalar)
+
+
+def _value(scalar: pa.Scalar) -> object:
+    """Return a value, as text where Python has none like it: nanoseconds, and bad UTF-8."""
+    try:
+        return scalar.as_py()
+    except ValueError:
+        if isinstance(scalar, pa.DictionaryScalar | pa.ExtensionScalar):
+            return _value(scalar.value)
+        if isinstance(scalar, pa.StructScalar):
+            return {name: _value(scalar[name]) for name in scalar}
+        if isinstance(scalar, pa.ListScalar):
+            return [_value(each) for each in scalar.values]
+        if isinstance(scalar, pa.StringScalar):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "replace")
+        # A time, written as JSON's neighbours are: Arrow puts a space between day and hour.
+        return scalar.cast(pa.string()).as_py().replace(" ", "T")
 
 
 def _is_used(column: str, selection: Selection) -> bool:
@@ -134,6 +169,9 @@ def _is_used(column: str, selection: Selection) -> bool:
 
 
 def _require(source: str, names: Sequence[str], selection: Selection) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{source}: there is the column `{name}` twice")
     for name in selection.names:
         if not any(name == column or name.startswith(f"{column}.") for column in names):
             known = ", ".join(f"`{column}`" for column in names)
@@ -208,7 +246,8 @@ class Writer:
     def finish(self, partial: Path, rows: int) -> Path:  # noqa: ARG002
         """Make a Parquet file of the streams, and return it."""
         done = partial.with_name(partial.name + ".parquet")
-        convert(partial, done, self._vectors)
+        ours = {name: _OURS.get(name, self._vectors) for name in self._shape.added}
+        convert(partial, done, ours)
         return done
 
     def _stream(self, table: _Table | None, rows: Sequence[Row]) -> bytes:
@@ -265,27 +304,26 @@ def _row_of(row: Row) -> TableRow:
     return row.record.fields
 
 
-def convert(partial: Path, done: Path, vectors: pa.DataType) -> None:
-    """Make the Parquet file `done` of the Arrow streams in `partial`.
+def convert(partial: Path, done: Path, ours: Mapping[str, pa.DataType]) -> None:
+    """Make the Parquet file `done` of the Arrow streams in `partial`; `ours` are what was added.
 
     A column of JSON fields has the type that holds all its values; where there is none, it holds
     text: strings as they are, and JSON for the rest.
     """
-    types = _types(partial, vectors)
+    types = _types(partial, ours)
     while (unfit := _written(partial, done, types)) is not None:
         types[unfit] = pa.string()
 
 
-def _types(partial: Path, vectors: pa.DataType) -> dict[str, pa.DataType]:
-    """Return the columns in their order, ours last, each with its type."""
+def _types(partial: Path, ours: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+    """Return the columns in their order, `ours` last, each with its type."""
     types: dict[str, pa.DataType] = {}
     for block, _ in _blocks(partial):
         for name, values in block.items():
             kind = _type(values)
             types[name] = _merged(types[name], kind) if name in types else kind
-    ours = {name: types.pop(name) for name in (*WINDOW, *RECEIPTS) if name in types}
-    caller = {name: _storable(kind) for name, kind in types.items()}
-    return caller | {"tokens": pa.int64(), "truncated": pa.bool_(), "embedding": vectors} | ours
+    caller = {name: _storable(kind) for name, kind in types.items() if name not in ours}
+    return caller | dict(ours)
 
 
 def _written(partial: Path, done: Path, types: dict[str, pa.DataType]) -> str | None:

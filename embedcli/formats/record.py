@@ -6,9 +6,16 @@ from typing import Protocol
 from embedcli.errors import InputError
 from embedcli.records import Embedded, Vector
 
+TEXT = "text"  # the field of a text, where nothing else is said
+
 
 class Columns(Protocol):
     """A row of a table whose values are richer than JSON's, such as Parquet's."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the row takes in memory, about."""
+        ...
 
     def json(self) -> bytes:
         """Return the row as a JSON object."""
@@ -30,6 +37,16 @@ class Record:
     fields: bytes | Columns  # a JSON object as it was spelled, or the row of a table
     names: tuple[str, ...]  # of the fields
 
+    @property
+    def json(self) -> bytes:
+        """The fields as a JSON object."""
+        return self.fields if isinstance(self.fields, bytes) else self.fields.json()
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the fields take in memory, about."""
+        return len(self.fields) if isinstance(self.fields, bytes) else self.fields.weight
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -40,10 +57,11 @@ class Reject:
     position: int
     reason: str
     raw: bytes  # as it stood, for whoever mends it
+    hint: str = ""  # where it takes more than mending it
 
     def error(self, hint: str) -> InputError:
         """Return what stops a run that skips nothing."""
-        return InputError(f"{self.source}:{self.line}: {self.reason}", hint=hint)
+        return InputError(f"{self.source}:{self.line}: {self.reason}", hint=self.hint or hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ import orjson
 from embedcli.errors import InputError
 from embedcli.formats import objects
 from embedcli.formats.fields import Selection
-from embedcli.formats.record import Record, Row, Window
+from embedcli.formats.record import TEXT, Record, Row, Window
 from embedcli.records import Embedded
 
 RECEIPTS = ("tokens", "truncated", "embedding")
 WINDOW = ("chunk", "start", "end")
-TEXT = "text"  # the field of a window's text, where no field of the caller's is its home
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Shape:
         Raises:
             InputError: a field has the name of one of ours, and may not be replaced.
         """
-        raw = record.fields if isinstance(record.fields, bytes) else record.fields.json()
+        raw = record.json
         for name in self.dropped(record):
             raw = objects.without(raw, name)
         if not self.moves_text:

@@ -11,11 +11,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase, BufferedReader
+from pathlib import PurePath
 from types import ModuleType
 
 from embedcli.errors import InputError, UsageError
 
 _READ = 1 << 16  # bytes at a time
+_MARK = b"\xef\xbb\xbf"  # UTF-8's for the order of bytes, which it does not need
+_BEGINNINGS = (b"\xef", b"\xef\xbb", b"\xff", b"\xfe")  # of such marks, or of something else
 LONGEST = 1 << 28  # bytes of one record: a file without separators must not fill the memory
 
 
@@ -23,7 +26,7 @@ LONGEST = 1 << 28  # bytes of one record: a file without separators must not fil
 class Source:
     """An open input: its name as typed, its bytes decompressed, and how far it has been read."""
 
-    name: str  # as typed; `stdin` for `-`
+    name: str  # as typed, bytes that are no UTF-8 replaced; `stdin` for `-`
     file: BufferedIOBase
     raw: BufferedReader  # as it lies on disk
     size: int | None  # bytes on disk; None for a pipe
@@ -60,7 +63,8 @@ def opened(name: str, compression: str | None) -> Generator[Source, None, None]:
     with raw:
         status = os.fstat(raw.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        yield Source("stdin" if name == "-" else name, _DECOMPRESSED[compression](raw), raw, size)
+        said = "stdin" if name == "-" else os.fsencode(name).decode("utf-8", "replace")
+        yield Source(said, _DECOMPRESSED[compression](raw), raw, size)
 
 
 @contextmanager
@@ -109,14 +113,14 @@ def pieces(source: Source, separator: bytes = b"\n") -> Iterator[tuple[bytes, in
 def without_mark(source: Source) -> bytes:
     """Return the first bytes of `source`, less a UTF-8 byte order mark."""
     start = source.read()
-    while 0 < len(start) < 3 and (more := source.read()):
+    while start in _BEGINNINGS and (more := source.read()):
         start += more
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(
             f"cannot read `{source.name}`: it is UTF-16, not UTF-8",
             hint=f"iconv -f UTF-16 -t UTF-8 {source.name}",
         )
-    return start.removeprefix(b"\xef\xbb\xbf")
+    return start.removeprefix(_MARK)
 
 
 def zstandard() -> ModuleType:
@@ -186,3 +190,10 @@ _DECOMPRESSED: dict[str | None, Callable[[BufferedReader], BufferedIOBase]] = {
     "zst": lambda raw: BufferedReader(_Frames(raw)),
 }
 COMPRESSIONS = tuple(name for name in _DECOMPRESSED if name)
+
+
+def endings(name: str) -> tuple[str, str | None]:
+    """Return the ending of the file `name`, `.jsonl` of `a.jsonl.gz`, and its compression."""
+    found = ["", *(ending.lower() for ending in PurePath(name).suffixes)]
+    compression = found.pop()[1:] if found[-1][1:] in COMPRESSIONS else None
+    return found[-1], compression

@@ -6,7 +6,7 @@ import orjson
 
 from embedcli.errors import InputError
 from embedcli.formats.lines import not_utf8
-from embedcli.formats.record import Record, Reject
+from embedcli.formats.record import TEXT, Record, Reject
 from embedcli.formats.sources import LONGEST, Source, without_mark
 
 
@@ -28,5 +28,5 @@ def read(source: Source) -> Iterator[Record | Reject]:
     except UnicodeDecodeError as error:
         yield Reject(source.name, 1, position, not_utf8(error), raw)
         return
-    fields = orjson.dumps({"path": source.name, "text": text})
-    yield Record(text, source.name, 1, position, fields, ("path", "text"))
+    fields = {"path": source.name, TEXT: text}
+    yield Record(text, source.name, 1, position, orjson.dumps(fields), tuple(fields))
