@@ -21,9 +21,7 @@ from embedcli.embeds import Engine
 from embedcli.errors import EmbedError, TextTooLong, VectorError
 from embedcli.feed import Feed
 from embedcli.outcomes import Outcome, vectors
-from embedcli.records import Embedded, Options
-
-DEFAULTS = Options()
+from embedcli.records import DEFAULTS, Embedded, Options
 
 LIMIT = 1_000_000_000  # bytes; about 600,000 vectors of 384 values
 

@@ -15,7 +15,7 @@ class Drift:
     """One text, and how its vector differs from the reference in the values that it gives."""
 
     golden: Golden
-    max_abs: float  # infinite where the vector has fewer values, or is of no number
+    max_abs: float  # infinite where the vector has fewer values
     cosine: float
 
     @property

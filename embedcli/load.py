@@ -1,7 +1,5 @@
 """A name becomes an `Embedder`: the one place that joins models and engine."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from embedcli.engine.embedder import Embedder
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.errors import UsageError
-from embedcli.models import cache, reference, store
+from embedcli.models import cache, store
 from embedcli.models.spec import ModelSpec, Pooling
 
 # A batch this small keeps a core's second-level cache warm, and its matrix products near their
@@ -24,6 +22,11 @@ _WORTH_A_COPY = 200_000_000  # bytes
 # Where a text's vector would depend on its mates, it gets none.
 _ALONE = Limits(tokens=512, texts=1)
 
+# A graph that pools by itself adds up the tokens of a lone text in another order than those of
+# several: the last bits of its vector differ. There, texts of up to half of these tokens are never
+# run alone and longer ones always are, so that each has one way to be computed.
+_POOLING_GRAPH = Limits(tokens=128, texts=512, never_alone=True)
+
 
 def load(
     model: str = "all-minilm",
@@ -33,24 +36,24 @@ def load(
     threads: int | None = None,
     device: str = "cpu",
     offline: bool = False,
-    show: Callable[[store.Plan], AbstractContextManager[store.Report]] = store.silently,
+    show: store.Show = store.silently,
 ) -> Embedder:
-    """Return the model `model`, ready to run on `threads` cores: by default all that are allowed.
+    """Return the model `model`, to run on `threads` cores: by default all that are allowed.
 
     `model` is a name of the catalogue, a repo of the hub (`org/name`, `org/name@revision`), or a
     folder (`./m`). One that is not on this machine is fetched, unless `offline`; `show` is told
     what comes and how much. `onnx_file` chooses among a model's graphs, `pooling` is for one that
-    does not say its own.
+    does not say its own. The graph itself is loaded with the first text, or by `Embedder.load`:
+    what is wrong with it or with `device` is told there.
 
     Raises:
         ModelNotFound: there is no such model.
-        ModelError: it is damaged, or of a kind that cannot be run.
+        ModelError: its files are damaged, or it is of a kind that cannot be run.
         NetworkError: it is not here, and cannot or must not be fetched.
-        OutputError: the disk has no room for it.
-        UsageError: `device` is not there, or would leave the work to the CPU; or `pooling` is
-            no pooling.
+        OutputError: the disk has no room for it, or cannot be written.
+        UsageError: `pooling` is no pooling, or none for this model.
     """
-    found = store.obtain(reference.parse(model, onnx_file=onnx_file), offline=offline, show=show)
+    found = store.obtain(cache.meant(model, onnx_file=onnx_file), offline=offline, show=show)
     spec = cache.spec(found, pooling=pooling_named(pooling))
     cache.note_use(found)
     copies = _copies(found, spec, device)
@@ -73,8 +76,14 @@ def assemble(
         Tokenizer(spec.tokenizer, lowercase=spec.lowercase, eos=spec.eos),
         partial(open_session, spec, device, copies=copies),
         threads=threads or cores.allowed(),
-        limits=_LIMITS if spec.batch_invariant else _ALONE,
+        limits=_limits(spec),
     )
+
+
+def _limits(spec: ModelSpec) -> Limits:
+    if not spec.batch_invariant:
+        return _ALONE
+    return _LIMITS if spec.pooling else _POOLING_GRAPH
 
 
 def open_session(

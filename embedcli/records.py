@@ -1,7 +1,7 @@
 """What travels between the rooms: frozen values, and the names of the arrays."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,13 @@ class Options:
     prompt: str | None = None  # the name of a prompt that the model was trained with
     prefix: str | None = None  # a literal prompt; wins over `prompt`
     dimensions: int | None = None  # keep the first N values; None keeps all
-    max_tokens: int | None = None  # another limit than the model's own, up to its graph's
+    max_tokens: int | None = None  # a lower limit than the model's own
     truncate: bool = True  # False: a text over the limit is an error
     normalize: bool = True  # scale to unit length
+    raises_limit: bool = False  # `max_tokens` may be higher, too: up to what the graph takes
+
+
+DEFAULTS: Final = Options()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from embedcli.errors import (
 from embedcli.feed import Feed
 from embedcli.models.spec import ModelSpec
 from embedcli.outcomes import Outcome, vectors
-from embedcli.records import Embedded, Options, Vectors
+from embedcli.records import DEFAULTS, Embedded, Options, Vectors
 from embedcli.server.wire import NOT_FINITE, TOO_LONG
 
 T = TypeVar("T")
@@ -46,7 +46,6 @@ _IN_FLIGHT: Final = 4  # requests at once: two to work on, two on their way
 _TIMEOUT: Final = 900.0  # seconds for an answer
 _PATIENCE: Final = 300.0  # seconds of a server being busy
 _LONGEST_WAIT: Final = 30.0  # seconds between two attempts
-_DEFAULTS: Final = Options()
 
 
 class Remote:
@@ -83,13 +82,13 @@ class Remote:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def embed(self, texts: Sequence[str], options: Options = _DEFAULTS) -> Vectors:
+    def embed(self, texts: Sequence[str], options: Options = DEFAULTS) -> Vectors:
         """Return the vectors of `texts`, (N, D) float32; raises as `submit`'s future does."""
         rows = [embedded.vector for embedded in self.submit(texts, options).result()]
         dimensions = options.dimensions or self.spec.dimensions
         return np.stack(rows) if rows else np.empty((0, dimensions), np.float32)
 
-    def submit(self, texts: Sequence[str], options: Options = _DEFAULTS) -> Future[list[Embedded]]:
+    def submit(self, texts: Sequence[str], options: Options = DEFAULTS) -> Future[list[Embedded]]:
         """Send `texts`; the future holds their vectors in order.
 
         Raises UsageError at once for what the model does not have; through the future TextTooLong,
@@ -108,11 +107,11 @@ class Remote:
         threading.Thread(target=gather, name="embed-submit", daemon=True).start()
         return future
 
-    def stream(self, texts: Iterable[str], options: Options = _DEFAULTS) -> Iterator[Embedded]:
+    def stream(self, texts: Iterable[str], options: Options = DEFAULTS) -> Iterator[Embedded]:
         """Yield the vectors of any number of texts, in order, as they come."""
         return vectors(self.outcomes(texts, options))
 
-    def outcomes(self, texts: Iterable[str], options: Options = _DEFAULTS) -> Generator[Outcome]:
+    def outcomes(self, texts: Iterable[str], options: Options = DEFAULTS) -> Generator[Outcome]:
         """Yield as `stream` does; in the place of a text that has no vector stands its error."""
         asked.dimensions(self.spec, options)
         self._check(options)

@@ -28,6 +28,7 @@ class Repo:
     commit: str = COMMIT
     gated: bool = False
     broken: dict[str, bytes] = field(default_factory=dict)  # sent in place of a file
+    described: dict[str, object] = field(default_factory=dict)  # said of it in place of the truth
 
 
 @dataclass
@@ -105,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             siblings = [{"rfilename": n, **_sibling(b)} for n, b in repo.files.items()]
             about = {"id": name, "sha": repo.commit, "private": False, "siblings": siblings}
-            self._send(200, json.dumps(about).encode())
+            self._send(200, json.dumps(about | repo.described).encode())
 
     def _file(self, repo: Repo, name: str) -> None:
         if repo.gated:

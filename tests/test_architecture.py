@@ -43,7 +43,8 @@ PLAN = {
     ),
     "engine.cores": "",
     "engine.tokens": "errors records",
-    "engine.copies": "models.spec",
+    "engine.processor": "",
+    "engine.copies": "engine.processor models.spec",
     "engine.session": "engine.copies errors models.spec records",
     "engine.pooling": "models.spec records",
     "engine.dense": "errors models.safetensors models.spec records",
@@ -58,7 +59,7 @@ PLAN = {
     ),
     "load": (
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
-        "models.cache models.reference models.spec models.store"
+        "models.cache models.spec models.store"
     ),
     "similar": "errors records",
     "embeds": "models.spec outcomes records",
@@ -91,7 +92,7 @@ PLAN = {
     ),
     "journal": "errors",
     "engine.windows": "engine.tokens errors",
-    "engine.machine": "engine.session",
+    "engine.machine": "engine.processor engine.session",
     "provenance": "engine.asked models.hashes models.spec records",
     "formats.stored": "errors formats.inputs formats.record formats.sources records",
     "candidates": "errors formats.record formats.stored models.spec provenance records",
@@ -147,16 +148,13 @@ PLAN = {
         "cli.console cli.fetching cli.options errors models.cache models.reference models.store"
     ),
     "cli.list": "cli.console models.catalog models.kept",
-    "cli.show": (
-        "cli.console cli.options errors load models.cache models.hashes models.reference "
-        "models.spec"
-    ),
+    "cli.show": "cli.console cli.options errors load models.cache models.hashes models.spec",
     "cli.rm": "cli.console errors models.kept models.reference",
     "cli.doctor": (
         "cli.console cli.options drift engine.cores engine.session errors load models.golden "
         "models.spec models.store places"
     ),
-    "cli.verify": "cli.console cli.options cli.start drift errors models.golden models.reference",
+    "cli.verify": "cli.console cli.options cli.start drift errors models.cache models.golden",
     "cli.progress": "cli.console pipeline",
     "cli.estimate": "cli.progress job journal",
     "cli.cache": "cache cli.console places",

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from embedcli import Options
-from embedcli.cache import DEFAULTS, Cached, Store
+from embedcli.cache import Cached, Store
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import TextTooLong, VectorError
 from embedcli.outcomes import Outcome
-from embedcli.records import Embedded
+from embedcli.records import DEFAULTS, Embedded
 
 TEXTS = ["red", "green blue", "", "red", "blue"]
 

@@ -4,6 +4,8 @@ import itertools
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedcli import Options
+from embedcli.engine.batches import Limits
 from embedcli.engine.embedder import Embedder
+from embedcli.engine.session import Session
 from embedcli.errors import InputError, ModelError, TextTooLong, UsageError, VectorError
 from embedcli.records import Embedded
 
@@ -47,13 +51,13 @@ def test_a_text_alone_has_the_same_bits_in_any_company(
     assert alone.tobytes() == together.tobytes() == streamed.tobytes()
 
 
-def test_a_limit_may_exceed_the_models_own_up_to_what_its_graph_takes(minilm: Embedder) -> None:
-    text = "word " * 600
-    counts = [
-        minilm.submit([text], Options(max_tokens=limit)).result()[0].tokens
-        for limit in (None, 300, 9999)
-    ]
-    assert counts == [256, 300, 512]
+@pytest.mark.parametrize(("raises", "most"), [(False, 256), (True, 512)])
+def test_a_limit_only_lowers_the_models_own_unless_it_says_that_it_raises_it(
+    minilm: Embedder, raises: bool, most: int
+) -> None:
+    asked = [Options(max_tokens=n, raises_limit=raises) for n in (None, 100, 300, 9999)]
+    counts = [minilm.submit(["word " * 600], options).result()[0].tokens for options in asked]
+    assert counts == [256, 100, min(300, most), most]
 
 
 @pytest.mark.parametrize("words", [1, 40, 200])
@@ -159,6 +163,33 @@ def test_one_text_that_fails_does_not_take_its_mates_along(palette: Embedder) ->
     assert fine.result()[0].tokens == 3
     with pytest.raises(ModelError, match="the model failed to run"):
         failing.result()
+
+
+def test_a_graph_that_cannot_be_loaded_is_not_tried_for_every_text(palette: Embedder) -> None:
+    tried = []
+
+    def open_session(threads: int) -> Session:
+        tried.append(threads)
+        return Session(replace(palette.spec, graph=Path("none.onnx")), threads=threads)
+
+    limits = Limits(tokens=32, texts=32)
+    broken = Embedder(palette.spec, palette.tokenizer, open_session, threads=2, limits=limits)
+    texts = [" ".join(words) for words in itertools.product(("red", "green", "blue"), repeat=6)]
+    with pytest.raises(ModelError, match=r"cannot load the graph `none\.onnx`"):
+        broken.embed(texts)
+    assert len(tried) < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse the size, not the thread")
+def test_a_thread_that_the_system_refuses_is_not_waited_for(palette: Embedder) -> None:
+    before = threading.stack_size(1 << 46)  # no address space holds as much
+    try:
+        for _ in range(palette.threads):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                palette.submit(["red"])
+    finally:
+        threading.stack_size(before)
+    assert palette.submit(["red"]).result(timeout=30)[0].tokens == 3
 
 
 @pytest.mark.parametrize(

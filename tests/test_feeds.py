@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from embedcli.engine.session import Session
-from embedcli.errors import ModelError
+from embedcli.errors import ModelError, UsageError
 from embedcli.models.spec import ModelSpec, Pooling
 
 Shape = list[int | str]
@@ -43,11 +43,16 @@ def _session(
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, folder / "model.onnx")
-    spec = ModelSpec(
+    return Session(_spec(folder, scalars=scalars, past=past), threads=1)
+
+
+def _spec(
+    folder: Path, *, scalars: dict[str, int] | None = None, past: tuple[int, int] | None = None
+) -> ModelSpec:
+    return ModelSpec(
         name="inputs", folder=folder, graph=folder / "model.onnx", tokenizer=folder / "none",
         dimensions=1, max_tokens=9, pooling=(Pooling.MEAN,), scalars=scalars or {}, past=past,
     )  # fmt: skip
-    return Session(spec, threads=1)
 
 
 def _fed(session: Session) -> list[float]:
@@ -97,3 +102,14 @@ def test_an_input_that_nobody_knows_is_an_error_when_the_graph_is_loaded(tmp_pat
     }
     with pytest.raises(ModelError, match="asks for `pixel_values`"):
         _session(tmp_path, inputs)
+
+
+def test_a_device_that_fails_as_it_runs_is_named_with_the_reason(tmp_path: Path) -> None:
+    inputs: dict[str, tuple[int, Shape]] = {"input_ids": (TensorProto.INT64, ["b", "t"])}
+    _session(tmp_path, inputs)
+    model = onnx.load(tmp_path / "model.onnx")
+    model.graph.initializer[0].int64_data[:] = [1, -1, 7]
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(UsageError, match=r"`azure` cannot run this model: .* shape") as caught:
+        Session(_spec(tmp_path), threads=1, device="azure")
+    assert caught.value.hint == "leave out --device to use the CPU"

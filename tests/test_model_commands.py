@@ -1,6 +1,7 @@
 """`embed list` and `show`, and what is said of a model that is run: by whom, and in one line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,23 @@ def test_show_names_the_file_that_says_each_fact() -> None:
     assert shown["facts"]["dense"]["value"][0] == {
         "inputs": 16, "outputs": 24, "activation": "tanh",
     }  # fmt: skip
-    assert set(shown["sha256"]) == {"onnx/model.onnx", "tokenizer.json"}
+    layers = {"2_Dense/model.safetensors", "3_Dense/model.safetensors"}
+    assert set(shown["sha256"]) == {"onnx/model.onnx", "tokenizer.json"} | layers
+
+
+def test_other_weights_after_the_pooling_are_another_model(tmp_path: Path) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(MODELS / "bert", folder)
+    (tmp_path / "a.txt").write_text("red\n")
+    command = ("file", tmp_path / "a.txt", "-q", "-m", folder)
+    env = {"EMBED_CACHE": str(tmp_path / "cache")}
+    before = embed(*command, "--cache", env=env)
+    weights = folder / "3_Dense" / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-40] + bytes(40))
+    after = embed(*command, "--cache", env=env)
+    assert (before.code, after.code) == (0, 0)
+    assert before.out != after.out == embed(*command).out
 
 
 def test_show_prints_a_table_of_the_same() -> None:

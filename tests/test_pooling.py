@@ -15,9 +15,9 @@ NUMBERS = st.floats(-1e3, 1e3, width=32)
 def test_the_poolers_by_hand() -> None:
     hidden = np.array([[[1, 2], [3, 6]], [[5, 0], [7, 0]]], np.float32)
     np.testing.assert_array_equal(pooling.mean(hidden), [[2, 4], [6, 0]])
-    np.testing.assert_array_equal(pooling.first(hidden), [[1, 2], [5, 0]])
+    np.testing.assert_array_equal(pooling.cls(hidden), [[1, 2], [5, 0]])
     np.testing.assert_array_equal(pooling.last(hidden), [[3, 6], [7, 0]])
-    np.testing.assert_array_equal(pooling.most(hidden), [[3, 6], [7, 0]])
+    np.testing.assert_array_equal(pooling.maximum(hidden), [[3, 6], [7, 0]])
     np.testing.assert_allclose(pooling.mean_sqrt(hidden) * 2**0.5, [[4, 8], [12, 0]], rtol=1e-6)
     np.testing.assert_allclose(pooling.weighted_mean(hidden), [[7 / 3, 14 / 3], [19 / 3, 0]])
 

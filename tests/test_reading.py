@@ -17,14 +17,6 @@ Make = Callable[..., Path]
 
 HIDDEN: Outputs = {"last_hidden_state": ("batch", "sequence", 16)}
 POOLED: Outputs = {**HIDDEN, "sentence_embedding": ("batch", 8)}
-TOKENIZER: dict[str, object] = {
-    "version": "1.0",
-    "truncation": {"max_length": 128},
-    "padding": None,
-    "added_tokens": [{"id": 5, "content": "<pad>"}, {"id": 7, "content": "</s>"}],
-    "normalizer": None,
-    "model": {"vocab": {}},
-}
 OLD = "sentence_transformers.models."
 NEW = "sentence_transformers.base.modules."
 
@@ -50,7 +42,7 @@ def make(tmp_path: Path) -> Make:
         inputs: Sequence[str] = ("input_ids", "attention_mask"),
         operator: str = "Cast",
     ) -> Path:
-        for name, value in {"tokenizer.json": TOKENIZER, **files}.items():
+        for name, value in {"tokenizer.json": {}, **files}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(value))
@@ -104,6 +96,21 @@ def test_what_a_graph_already_does_is_not_done_twice(make: Make) -> None:
     spec = _read(make(files, outputs=POOLED))
     assert (spec.output, spec.pooling, spec.dense) == ("sentence_embedding", (), ())
     assert (spec.dimensions, spec.sources["dense"]) == (8, "the graph")
+
+
+def test_a_graph_that_pools_needs_no_file_of_what_it_does_itself(make: Make) -> None:
+    files = {
+        "modules.json": _modules("Transformer", "Pooling", "Dense", "LSTM", "Normalize"),
+        "1_Pooling/config.json": {"pooling_mode": "attention", "include_prompt": False},
+        "2_Dense/config.json": {"in_features": 16, "out_features": 4},
+    }
+    spec = _read(make(files, outputs=POOLED))
+    assert (spec.output, spec.dimensions, spec.dense) == ("sentence_embedding", 8, ())
+    assert (spec.normalize, spec.include_prompt) == (True, False)
+    unsaid = _read(make(files, outputs={"sentence_embedding": ("b", "dimension")}))
+    assert unsaid.dimensions == 4
+    with pytest.raises(ModelError, match="attention"):
+        _read(make(files))
 
 
 def test_a_pooling_option_wins_over_the_graph_and_fails_where_it_cannot(make: Make) -> None:
@@ -173,6 +180,41 @@ def test_a_dense_layer_of_an_unknown_kind_is_refused(
     }
     with pytest.raises(ModelError, match=said):
         _read(make(files))
+
+
+def _with_layer(poolings: Sequence[str], inputs: int) -> dict[str, object]:
+    return {
+        "modules.json": _modules("Transformer", "Pooling", "Dense", "Dense"),
+        "1_Pooling/config.json": {"pooling_mode": poolings, "embedding_dimension": 16},
+        "2_Dense/config.json": {"in_features": inputs, "out_features": 4},
+        "3_Dense/config.json": {"in_features": 4, "out_features": 2},
+        "2_Dense/model.safetensors": {},
+        "3_Dense/model.safetensors": {},
+    }
+
+
+@pytest.mark.parametrize("width", [16, "hidden"])
+def test_a_layer_takes_what_the_poolings_give(make: Make, width: int | str) -> None:
+    outputs = {"last_hidden_state": ("b", "t", width)}
+    folder = make(_with_layer(["cls", "mean"], 32), outputs=outputs)
+    assert _read(folder).dimensions == 2
+    with pytest.raises(UsageError, match="takes 32 values, and gets 16 of the pooling `cls`"):
+        _read(folder, pooling=Pooling.CLS)
+    with pytest.raises(ModelError, match="takes 24 values, and gets 32"):
+        _read(make(_with_layer(["cls", "mean"], 24), outputs=outputs))
+
+
+def test_a_layer_takes_what_the_one_before_it_gives(make: Make) -> None:
+    narrow = {"in_features": 3, "out_features": 2}
+    with pytest.raises(ModelError, match="takes 3 values, and gets 4"):
+        _read(make(_with_layer(["mean"], 16) | {"3_Dense/config.json": narrow}))
+
+
+def test_the_chosen_poolings_count_and_not_those_of_the_file(make: Make) -> None:
+    told = {"pooling_mode": ["cls", "mean"], "embedding_dimension": 16}
+    folder = make({"1_Pooling/config.json": told}, outputs={"last_hidden_state": ("b", "t", "h")})
+    assert _read(folder).dimensions == 32
+    assert _read(folder, pooling=Pooling.LAST).dimensions == 16
 
 
 @pytest.mark.parametrize(
@@ -246,32 +288,27 @@ def test_files_beside_the_graph_serve_where_the_root_has_none(make: Make) -> Non
     assert (spec.max_tokens, spec.sources["max_tokens"]) == (77, "onnx/config.json")
 
 
-@pytest.mark.parametrize(
-    ("files", "pad"),
-    [
-        ({"tokenizer.json": TOKENIZER | {"padding": {"pad_id": 3}}}, 3),
-        ({"tokenizer_config.json": {"pad_token": {"content": "<pad>"}}}, 5),
-        ({"special_tokens_map.json": {"pad_token": "<pad>"}}, 5),
-        ({"config.json": {"pad_token_id": 9, "eos_token_id": 2}}, 9),
-        ({"config.json": {"eos_token_id": 2}}, 2),
-        ({}, 0),
-    ],
-)
-def test_the_pad_id_is_found_wherever_it_is_said(
-    make: Make, files: dict[str, object], pad: int
-) -> None:
-    assert _read(make(files)).pad_id == pad
-
-
 def test_a_token_that_must_end_every_text_is_noted(make: Make) -> None:
     said = {"add_eos_token": True, "eos_token": {"content": "</s>"}}
     assert _read(make({"tokenizer_config.json": said})).eos == "</s>"
     assert _read(make({"tokenizer_config.json": said | {"add_eos_token": False}})).eos is None
 
 
-def test_the_vocabulary_need_not_come_last(make: Make) -> None:
-    model_first = {"model": {"vocab": {}}, "padding": {"pad_id": 3}}
-    assert _read(make({"tokenizer.json": model_first})).pad_id == 3
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no such file")
+@pytest.mark.parametrize("name", ["config.json", "modules.json"])
+def test_a_file_that_cannot_be_read_is_named(make: Make, name: str) -> None:
+    folder = make({"config.json": {}, "modules.json": []})
+    (folder / name).unlink()
+    (folder / name).symlink_to("/proc/self/mem")  # not even root may read its first byte
+    with pytest.raises(ModelError, match=rf"cannot read `.*{name}`: Input/output error"):
+        _read(folder)
+
+
+def test_json_without_end_is_damage(make: Make) -> None:
+    folder = make({})
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=r"config\.json` is damaged: it is not JSON"):
+        _read(folder)
 
 
 def test_a_scalar_input_is_given_what_config_json_says(make: Make) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedcli import load
 from embedcli.errors import EmbedError, ModelNotFound, UsageError
 from embedcli.models import catalog
 from embedcli.models.reference import Reference, parse
@@ -59,14 +60,25 @@ def test_a_typing_mistake_is_answered_with_the_closest_name() -> None:
     assert caught.value.hint == "did you mean `nomic-embed-text`?"
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("MyModel", "for the folder of that name, write ./MyModel"),
+        ("", "name a model of the catalogue (`embed list --all`), a hub repo (org/name) or "
+         "a ./folder"),
+    ],
+)  # fmt: skip
 def test_a_folder_of_that_name_is_pointed_to_but_never_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, hint: str
 ) -> None:
-    (tmp_path / "mine").mkdir()
+    (tmp_path / "MyModel").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelNotFound) as caught:
-        parse("mine")
-    assert caught.value.hint == "for the folder of that name, write ./mine"
+        load(typed)
+    assert caught.value.hint == hint
+    with pytest.raises(ModelNotFound) as told:
+        parse("MyModel")
+    assert "./MyModel" not in told.value.hint
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ sentence-transformers or transformers.
 
 import json
 import shutil
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def of(folder: Path, case: dict[str, Any], **how: Any) -> tuple[Vectors, Vectors
 def test_every_architecture_gives_the_vectors_of_torch(name: str, case: dict[str, Any]) -> None:
     vectors, expected = of(MODELS / name, case)
     np.testing.assert_allclose(vectors, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in MODELS.iterdir()))
+def test_a_text_alone_has_the_same_bits_in_any_company(name: str) -> None:
+    company = [" ".join(words) for words in permutations(("red", "blue", "sky", "air", "a"), 4)]
+    with load(str(MODELS / name)) as embedder:
+        together = embedder.embed(company)
+        alone = [embedder.embed([text])[0] for text in company]
+    assert [row.tobytes() for row in together] == [row.tobytes() for row in alone]
 
 
 VARIANTS = [case for case in cases("bert") if "pooling" in case]

@@ -1,5 +1,6 @@
 """Models come from the hub whole and checked, or not at all, and every failure says what to do."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -16,9 +17,11 @@ from onnx.external_data_helper import convert_model_to_external_data
 
 from embedcli.errors import OutputError
 from embedcli.models import store
+from embedcli.models.catalog import CATALOG
 from embedcli.models.reference import parse
 from tests.conftest import Finished, embed
 from tests.hub import COMMIT, Hub, Repo, serve
+from tests.server.conftest import serving
 
 NAME = "org/colours"
 GRAPH, WEIGHTS, ODD = "onnx/model.onnx", "onnx/model.onnx_data", "onnx/Constant_7_attr__value"
@@ -96,9 +99,24 @@ NEEDED = {
 def test_a_first_use_fetches_what_is_needed_and_says_so_before(machine: Machine) -> None:
     run = machine.embed("text", "-m", NAME, "red")
     assert (run.code, json.loads(run.out)["embedding"]) == (0, [0.57735026] * 3)
-    assert run.err == "fetching org/colours: 50.2 KB from org/colours (onnx/model.onnx)\n"
+    assert run.err.splitlines() == [
+        "fetching org/colours: 50.2 KB from org/colours (onnx/model.onnx)",
+        "fetching org/colours: 4.8 KB from org/colours (onnx/model.onnx)",  # as the graph tells
+    ]
     assert machine.kept() == NEEDED
     assert sorted(machine.hub.sent()) == sorted(NEEDED)
+
+
+def test_a_server_that_pulls_tells_how_far_it_has_come(machine: Machine) -> None:
+    with serving(env=machine.env()) as server:
+        connection = http.client.HTTPConnection(server.host, server.port)
+        connection.request("POST", "/api/pull", json.dumps({"model": NAME}))
+        steps = [json.loads(line) for line in connection.getresponse().read().splitlines()]
+        connection.close()
+    assert steps[-1] == {"status": "success"}
+    sizes = {name: len(machine.repo.files[name]) for name in NEEDED}
+    totals = {step["total"] for step in steps if "total" in step}
+    assert totals == {sum(sizes.values()) - sizes[ODD], sizes[ODD]}
 
 
 def test_a_model_that_is_here_asks_nobody(machine: Machine) -> None:
@@ -226,6 +244,22 @@ def test_offline_never_asks_the_hub(machine: Machine, how: str) -> None:
     assert machine.hub.asked == []
 
 
+def test_a_graph_that_was_not_pulled_is_not_here_with_its_repo(
+    machine: Machine, files: dict[str, bytes]
+) -> None:
+    row = CATALOG["bge-small"]["latest"]
+    machine.hub.repos[row.repo] = Repo(files, commit=row.revision)
+    assert machine.embed("pull", "bge-small").code == 0
+    run = machine.embed("text", "-m", "bge-small:q8", "x", "--offline")
+    assert (run.code, run.err.splitlines()) == (5, [
+        "error: the model `bge-small:q8` is not on this machine, and the network is forbidden",
+        "hint: where it is allowed, run: embed pull bge-small:q8",
+    ])  # fmt: skip
+    shown = machine.embed("show", "bge-small:q8")
+    assert (shown.code, shown.err.splitlines()[1]) == (4, "hint: embed pull bge-small:q8")
+    assert machine.embed("text", "-m", "bge-small", "x", "--offline").code == 0
+
+
 def test_a_graph_may_not_ask_for_weights_outside_its_repo(machine: Machine) -> None:
     files = machine.repo.files
     for name in (b"../../../../secret_file", b"not_in_this_repository"):
@@ -234,6 +268,30 @@ def test_a_graph_may_not_ask_for_weights_outside_its_repo(machine: Machine) -> N
         run = machine.embed("pull", "org/evil", HF_HOME=str(machine.home / name.decode()[-5:]))
         assert run.code == 4
         assert "is not safe" in run.err or "wants the file" in run.err
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"sha": "../../../../out"},
+        {"sha": None},
+        {"siblings": [{"rfilename": GRAPH, "size": 4, "blobId": "../../../../../out"}]},
+        {"siblings": [{"rfilename": GRAPH, "size": 4, "blobId": "0" * 39}]},
+        {"siblings": [{"rfilename": GRAPH, "size": 4}]},
+        {"siblings": [{"rfilename": GRAPH, "lfs": {"sha256": "/o", "size": 4, "pointerSize": 9}}]},
+        {"siblings": [{"rfilename": GRAPH, "lfs": "/o"}]},
+    ],
+)
+def test_a_mirror_cannot_name_a_place_outside_the_cache(
+    machine: Machine, described: dict[str, object]
+) -> None:
+    machine.repo.described = described
+    run = machine.embed("pull", NAME)
+    assert (run.code, run.err.splitlines()) == (5, [
+        f"error: cannot fetch `org/colours` from {machine.hub.url}: its answer makes no sense",
+        "hint: HF_ENDPOINT may name a mirror that does not answer as the hub does",
+    ])  # fmt: skip
+    assert list(machine.home.iterdir()) == []
 
 
 def test_what_another_program_left_half_is_fetched_whole(machine: Machine) -> None:
@@ -246,6 +304,14 @@ def test_what_another_program_left_half_is_fetched_whole(machine: Machine) -> No
     (snapshot / "1_Pooling" / "config.json").unlink()
     again = machine.embed("text", "-m", NAME, "red")
     assert (again.out, machine.kept()) == (whole.out, NEEDED)
+
+
+def test_a_cache_that_cannot_be_written_is_told_in_a_line(machine: Machine) -> None:
+    refs = machine.home / "hf/hub/models--org--colours/refs"
+    refs.parent.mkdir(parents=True)
+    refs.touch()
+    run = machine.embed("pull", NAME, "-q")
+    assert (run.code, run.err) == (6, f"error: cannot write `{refs}`: File exists\n")
 
 
 def test_list_show_and_rm_tell_what_is_here(machine: Machine) -> None:
@@ -286,5 +352,19 @@ def test_a_full_disk_is_found_out_before_anything_is_fetched(
     sizes = {name: store.File(name, 10**18, "") for name in (GRAPH, "tokenizer.json")}
     plan = store.Plan(parse(NAME), COMMIT, GRAPH, sizes, tuple(sizes))
     with pytest.raises(OutputError, match="the disk has no room for `org/colours`"):
-        store.fetch(plan, lambda _: None)
+        store.fetch(plan)
+    assert machine.hub.asked == []
+
+
+def test_weights_that_no_name_gives_away_need_room_too(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.embed("pull", NAME).code == 0
+    machine.hub.asked.clear()
+    monkeypatch.setenv("HF_HOME", str(machine.home / "hf"))
+    sizes = {name: store.File(name, 10**18, "0" * 40) for name in NEEDED}
+    plan = store.Plan(parse(NAME), COMMIT, GRAPH, sizes, tuple(NEEDED - {ODD}))
+    (plan.folder / ODD).unlink()
+    with pytest.raises(OutputError, match="the disk has no room for `org/colours`"):
+        store.fetch(plan)
     assert machine.hub.asked == []

@@ -93,10 +93,11 @@ def test_a_raw_vector_is_longer_than_one() -> None:
         (["x", "-d", "999"], 2, "error: 999 dimensions are not possible: `all-minilm` has 384\n"),
         (["x", "--prompt", "quary"], 2, "error: `all-minilm` has no prompt `quary`: it has none\n"),
         (["x", "--device", "abacus"], 2, "error: there is no device `abacus` here: this onnx"),
-        (["x", "--device", "azure"], 2, "error: `--device azure` would run this model on the CPU"),
+        (["x", "--device", "azure"], 2, "error: the device `azure` would leave this model to th"),
         (["x", "--max-tokens", "2"], 2, "error: a limit of 2 tokens leaves no room for text: the"),
         (["--no-truncate", "x", "y " * 300], 3, "error: text 2 is too long: it has 302 tokens, th"),
         (["x", b"\xff"], 3, "error: text 2 is not UTF-8\n"),
+        (["x", "--prefix", b"\xff"], 2, "error: the prefix is not Unicode: surrogates not allowed"),
         (["x", "-m", "no-such-model"], 4, "error: model 'no-such-model' not found\n"),
         (
             ["x", "-o", "/no/such/folder/v"],

@@ -5,9 +5,10 @@ import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from embedcli import Options
 from embedcli.engine.embedder import Embedder
 from embedcli.engine.tokens import Tokenizer
-from embedcli.errors import ModelError, TextTooLong, UsageError
+from embedcli.errors import InputError, ModelError, TextTooLong, UsageError
 
 WORDS = st.sampled_from(["sky", " ", "\n", "é", "天空", "[SEP]", "x" * 120, "a-b", "🌈", "1.5e-3"])
 
@@ -55,6 +56,17 @@ def test_a_text_that_may_not_be_cut_is_named_with_its_tokens(palette: Embedder) 
     with pytest.raises(TextTooLong) as caught:
         palette.tokenizer.tokens("red " * 9, prefix="", limit=8, truncate=False, index=4)
     assert str(caught.value) == "text 5 is too long: it has 11 tokens, the limit is 8"
+
+
+@pytest.mark.parametrize("text", ["\ud800", "red " * 9 + "\udfff"])
+def test_a_text_that_is_not_unicode_is_named(palette: Embedder, text: str) -> None:
+    for options in (Options(), Options(truncate=False)):
+        with pytest.raises(InputError) as caught:
+            palette.embed(["red", text], options)
+        assert str(caught.value) == "text 2 is not Unicode: it holds half of a surrogate pair"
+    for ask in (palette.embed, palette.stream):
+        with pytest.raises(UsageError, match="the prefix is not Unicode: surrogates not allowed"):
+            ask(["red"], Options(prefix=text))
 
 
 def test_a_limit_without_room_for_text_is_refused(palette: Embedder) -> None:

@@ -36,8 +36,6 @@ def pull(
         raise UsageError(f"`{model}` is a folder: only models of the hub can be fetched")
     pinned = reference.bundled or _COMMIT.fullmatch(reference.revision)
     if not (pinned and cache.find(reference)):
-        plan = store.plan(reference)
-        with store.silently(plan) if quiet or not plan.size else shown(plan) as report:
-            store.fetch(plan, report)
+        store.fetch(store.plan(reference), store.silently if quiet else shown)
     if not quiet:
         say(f"{reference.name} is on this machine")

@@ -22,9 +22,8 @@ def show(
     """Show what is known of a model on this machine, and which file says it."""
     from embedcli.load import pooling_named
     from embedcli.models import cache, hashes
-    from embedcli.models.reference import parse
 
-    found = cache.find(parse(model, onnx_file=onnx_file), guess=True)
+    found = cache.find(cache.meant(model, onnx_file=onnx_file), guess=True)
     if found is None:
         raise ModelNotFound(
             f"model '{model}' not found: it is not on this machine", hint=f"embed pull {model}"
@@ -57,7 +56,7 @@ def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
         "dimensions": spec.dimensions,
         "max_tokens": spec.max_tokens,
         "output": spec.output,
-        "pooling": [way.value for way in spec.pooling],
+        "pooling": [pooling.value for pooling in spec.pooling],
         "include_prompt": spec.include_prompt,
         "dense": [
             {"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation.value}
@@ -66,7 +65,6 @@ def _facts(spec: "ModelSpec") -> dict[str, tuple[object, str]]:
         "normalize": spec.normalize,
         "prompts": dict(spec.prompts),
         "default_prompt": spec.default_prompt,
-        "pad_id": spec.pad_id,
         "eos": spec.eos,
         "lowercase": spec.lowercase,
         "scalars": dict(spec.scalars),

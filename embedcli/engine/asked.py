@@ -9,10 +9,10 @@ def prefix(spec: ModelSpec, options: Options) -> str:
     """Return what is put before every text.
 
     Raises:
-        UsageError: the model has no prompt of that name.
+        UsageError: the model has no prompt of that name, or the literal one is not Unicode.
     """
     if options.prefix is not None:
-        return options.prefix
+        return _unicode(options.prefix)
     name = options.prompt if options.prompt is not None else spec.default_prompt
     if name is None:
         return ""
@@ -25,6 +25,15 @@ def prefix(spec: ModelSpec, options: Options) -> str:
     return spec.prompts[name]
 
 
+def _unicode(prefix: str) -> str:
+    """Return a prefix that can be sent and tokenised: half of a surrogate pair cannot."""
+    try:
+        prefix.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the prefix is not Unicode: {error.reason}") from error
+    return prefix
+
+
 def limit(spec: ModelSpec, options: Options) -> int:
     """Return how many tokens a text may have.
 
@@ -35,7 +44,8 @@ def limit(spec: ModelSpec, options: Options) -> int:
         return spec.max_tokens
     if options.max_tokens < 1:
         raise UsageError(f"a limit of {options.max_tokens} tokens is not possible: the least is 1")
-    return min(options.max_tokens, spec.context or spec.max_tokens)
+    most = spec.context if options.raises_limit else None
+    return min(options.max_tokens, most or spec.max_tokens)
 
 
 def dimensions(spec: ModelSpec, options: Options) -> int | None:

@@ -29,6 +29,7 @@ class Limits:
 
     tokens: int  # a single text may have more
     texts: int
+    never_alone: bool = False  # a text that could have company is run twice rather than alone
 
 
 @dataclass(slots=True, eq=False)

@@ -12,13 +12,13 @@ are pages of a file, which processes share and the system can drop.
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from embedcli.engine import processor
 from embedcli.models.spec import ModelSpec
 
 GRAPH: Final = "model.onnx"
@@ -30,7 +30,7 @@ _HASHED: Final = 16_000_000  # bytes; a larger file is known by its size and tim
 
 def name(spec: ModelSpec, *, runtime: str, provider: str) -> str:
     """Return a name that changes with the graph, its weights, the runtime and the processor."""
-    parts = [runtime, provider, _processor(), *(_identity(file) for file in spec.files)]
+    parts = [runtime, provider, processor.features(), *(_identity(file) for file in spec.files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -44,14 +44,17 @@ def is_whole(copy: Path) -> bool:
 
 
 def begin(copy: Path) -> Path:
-    """Return an empty folder in which a copy can be made.
+    """Return an empty folder in which a copy can be made; those of killed processes go.
 
     Raises:
         OSError: it cannot be written.
     """
     part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    drop(part)
     part.mkdir(parents=True)
+    for other in copy.parent.glob("*.part"):
+        if not _is_in_the_making(other):
+            drop(other)
     return part
 
 
@@ -68,8 +71,10 @@ def finish(part: Path, copy: Path) -> None:
 
 
 def _is_in_the_making(other: Path) -> bool:
-    """Say whether a process may still be writing a folder; one that was killed left it."""
-    return other.suffix == ".part" and time.time() - other.stat().st_mtime < _LONGEST
+    """Say whether a process may still be writing a folder; an old one was left by a killed one."""
+    with suppress(OSError):  # gone since it was listed
+        return other.suffix == ".part" and time.time() - other.stat().st_mtime < _LONGEST
+    return False
 
 
 def drop(copy: Path) -> None:
@@ -99,12 +104,3 @@ def _identity(file: Path) -> str:
     if about.st_size <= _HASHED:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     return f"{file.resolve()} {about.st_size} {about.st_mtime_ns}"
-
-
-def _processor() -> str:
-    """Return what the kernels' choice depends on: the processor's features."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith(("flags", "Features")):
-                return line
-    return f"{platform.machine()} {platform.processor()}"

@@ -20,7 +20,7 @@ from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.models.spec import ModelSpec
 from embedcli.outcomes import Outcome, vectors
-from embedcli.records import Embedded, Hidden, Options, Vectors
+from embedcli.records import DEFAULTS, Embedded, Hidden, Options, Vectors
 
 # A lone text of this many tokens gains from having all cores to itself; a shorter one loses.
 _WIDE_TOKENS = 32
@@ -28,11 +28,9 @@ _WIDE_TOKENS = 32
 # Loading the graph again costs as much as all cores gain on so many lone texts.
 _LONE_TEXTS = 8
 
-# A second copy of the weights, packed for runs on all cores, is made for graphs up to this size.
+# A graph up to this size may be in memory twice, packed for one core and for all; a larger one only
+# where both are pages of the same optimised copy: of 680 MB of weights, the second session took 2.
 _SMALL_GRAPH = 512_000_000  # bytes
-
-
-DEFAULTS = Options()
 
 
 class Embedder:
@@ -56,9 +54,10 @@ class Embedder:
         self._sessions = _Sessions(open_session, threads, small=_is_small(spec))
         self._dense = [Layer.read(dense) for dense in spec.dense]
         self.threads = threads
+        self._limits = limits
         self._queue = Queue(limits)
         self._lock = threading.Lock()
-        self._lanes = 0  # threads at work
+        self._workers = 0  # threads at work
 
     @property
     def waiting_tokens(self) -> int:
@@ -69,10 +68,11 @@ class Embedder:
         """Embed `texts`; row i of (N, D) float32 is the vector of `texts[i]`.
 
         Raises:
-            UsageError: `options` asks for what the model does not have.
+            UsageError: `options` asks for what the model does not have, or the device fails.
+            InputError: a text is not Unicode.
             TextTooLong: a text is over the limit, and `options` forbids cutting it.
             VectorError: the model gave NaN or infinity for a text.
-            ModelError: the model failed to run.
+            ModelError: the model cannot be loaded, or failed to run.
         """
         future = self.submit(texts, options)
         try:
@@ -103,7 +103,12 @@ class Embedder:
         return in_order(Run(self, options, lone=False), texts)
 
     def load(self) -> None:
-        """Load the weights now, rather than with the first text."""
+        """Load the weights now, rather than with the first text.
+
+        Raises:
+            ModelError: the graph is damaged, or of a kind that cannot be run.
+            UsageError: the device is not there, fails, or would leave the work to the CPU.
+        """
         self._sessions.get(alone=False)
 
     def close(self) -> None:
@@ -125,20 +130,25 @@ class Embedder:
         """Let `job` wait for a core, and see to it that one is at work."""
         self._queue.put(submission, job)
         with self._lock:
-            if self._lanes == self.threads:
+            if self._workers == self.threads:
                 return
-            self._lanes += 1
-        threading.Thread(target=self._lane, name="embed-lane", daemon=True).start()
+            self._workers += 1
+        try:
+            threading.Thread(target=self._worker, name="embed-worker", daemon=True).start()
+        except RuntimeError:  # the system has no thread to give
+            with self._lock:
+                self._workers -= 1
+            raise
 
-    def _lane(self) -> None:
+    def _worker(self) -> None:
         """Run batches until none waits."""
         while True:
             batch = self._queue.next_batch()
             if not batch:
                 with self._lock:
-                    # A job put just now saw this lane as awake, so look once more.
+                    # A job put just now saw this worker as awake, so look once more.
                     if not self._queue.waiting_tokens:
-                        self._lanes -= 1
+                        self._workers -= 1
                         return
                 continue
             self._run(batch)
@@ -150,25 +160,40 @@ class Embedder:
     def _run(self, batch: Sequence[Job]) -> None:
         """Compute the vectors of `batch` and tell its jobs; none of them waits for ever."""
         try:
-            vectors = self._vectors(batch)
+            session = self._session(batch[0])
         except Exception as error:  # a bug, too, must reach the callers
+            for job in batch:  # it would not load for one of them alone, either
+                job.done(error)
+            return
+        self._compute(session, batch)
+
+    def _session(self, job: Job) -> Session:
+        """Return the session that suits the batch of `job`."""
+        alone = job.lone and self._workers == 1 and not self._queue.waiting_tokens
+        return self._sessions.get(alone=alone and job.kind.length >= _WIDE_TOKENS)
+
+    def _compute(self, session: Session, batch: Sequence[Job]) -> None:
+        try:
+            rows = self._vectors(session, batch)
+        except Exception as error:  # as above
             if len(batch) == 1:
                 batch[0].done(error)
                 return
             for job in batch:  # no text fails for a mate's sake
-                self._run([job])
+                self._compute(session, [job])
             return
-        for job, vector in zip(batch, vectors, strict=True):
+        for job, vector in zip(batch, rows, strict=True):
             job.done(vector)
 
-    def _vectors(self, batch: Sequence[Job]) -> Vectors:
+    def _vectors(self, session: Session, batch: Sequence[Job]) -> Vectors:
         """Return the finished vectors (B, D) of a batch."""
         kind = batch[0].kind
-        alone = batch[0].lone and self._lanes == 1 and not self._queue.waiting_tokens
-        session = self._sessions.get(alone=alone and kind.length >= _WIDE_TOKENS)
-        hidden: Hidden = session.run(np.stack([job.tokens.ids for job in batch]))
-        ways = self.spec.pooling
-        pooled = pooling.pool(hidden, ways, prompt=kind.prompt) if ways else hidden
+        ids = np.stack([job.tokens.ids for job in batch])
+        if len(ids) == 1 and self._limits.never_alone and self._limits.tokens >= 2 * kind.length:
+            ids = np.repeat(ids, 2, axis=0)
+        hidden: Hidden = session.run(ids)[: len(batch)]
+        poolings = self.spec.pooling
+        pooled = pooling.pool(hidden, poolings, prompt=kind.prompt) if poolings else hidden
         for layer in self._dense:
             pooled = layer(pooled)
         return pooling.finish(pooled, dimensions=kind.dimensions, normalize=kind.normalize)
@@ -190,16 +215,21 @@ class _Sessions:
     def get(self, *, alone: bool) -> Session:
         """Return the session that suits: all cores for a text that is `alone`, else one core.
 
-        The other one does, too, and is taken where a second would cost more than it gains: for a
-        large graph always, and for a lone text until there have been several.
+        The other one does, too, and is taken for a lone text until there have been several. Of a
+        large graph whose weights cannot be shared there is one at a time: that for one core from
+        the first company on, for which the other makes every thread wait for every other.
         """
         wanted = self._threads if alone else 1
         with self._lock:
             self._lone_texts += alone
+            other = next(iter(self._loaded.values()), None)
             if wanted not in self._loaded:
-                second = self._small and (not alone or self._lone_texts > _LONE_TEXTS)
-                if self._loaded and not second:
-                    return next(iter(self._loaded.values()))
+                affordable = self._small or other is None or other.shares_weights
+                if other and alone and not (affordable and self._lone_texts > _LONE_TEXTS):
+                    return other
+                if not affordable:
+                    self._loaded.clear()
+                del other  # or its weights would stay until the others are there
                 self._loaded[wanted] = self._open(wanted)
             return self._loaded[wanted]
 

@@ -18,7 +18,7 @@ def mean(hidden: Hidden) -> Vectors:
     return pooled
 
 
-def first(hidden: Hidden) -> Vectors:
+def cls(hidden: Hidden) -> Vectors:
     """Take the first token, BERT's `[CLS]`."""
     return hidden[:, 0]
 
@@ -28,7 +28,7 @@ def last(hidden: Hidden) -> Vectors:
     return hidden[:, -1]
 
 
-def most(hidden: Hidden) -> Vectors:
+def maximum(hidden: Hidden) -> Vectors:
     """Take the largest value over the tokens, in each dimension."""
     pooled: Vectors = hidden.max(axis=1)
     return pooled
@@ -52,23 +52,23 @@ def weighted_mean(hidden: Hidden, before: int = 0) -> Vectors:
 
 POOLERS: dict[Pooling, Callable[[Hidden], Vectors]] = {
     Pooling.MEAN: mean,
-    Pooling.CLS: first,
+    Pooling.CLS: cls,
     Pooling.LAST: last,
-    Pooling.MAX: most,
+    Pooling.MAX: maximum,
     Pooling.MEAN_SQRT: mean_sqrt,
     Pooling.WEIGHTED_MEAN: weighted_mean,
 }
 
 
-def pool(hidden: Hidden, ways: Sequence[Pooling], *, prompt: int = 0) -> Vectors:
-    """Pool hidden states (B, T, D) in `ways`: (B, D), or wider if they are several.
+def pool(hidden: Hidden, poolings: Sequence[Pooling], *, prompt: int = 0) -> Vectors:
+    """Pool hidden states (B, T, D) by `poolings`: (B, D), or wider if they are several.
 
     The first `prompt` tokens are left out.
     """
     kept = hidden[:, prompt:]
     rows = [
-        weighted_mean(kept, prompt) if way is Pooling.WEIGHTED_MEAN else POOLERS[way](kept)
-        for way in ways
+        weighted_mean(kept, prompt) if each is Pooling.WEIGHTED_MEAN else POOLERS[each](kept)
+        for each in poolings
     ]
     return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
 

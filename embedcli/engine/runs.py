@@ -42,9 +42,10 @@ class Worker(Protocol):
 class Slot:
     """Where a text's result will be."""
 
+    key: bytes  # equal for texts that are the same to the model
     tokens: Tokens
     index: int
-    tell: Callable[[], None]
+    tell: Callable[[Embedded | Exception], None]
     uses: int = 0
     result: Embedded | Exception | None = None
 
@@ -56,7 +57,7 @@ class Slot:
             self.result = VectorError(index=self.index)
         else:
             self.result = Embedded(result, len(self.tokens.ids), self.tokens.truncated)
-        self.tell()
+        self.tell(self.result)
 
     def embedded(self) -> Embedded:
         """Return the result, or raise the error in its place."""
@@ -92,10 +93,11 @@ class Run:
         self._truncate = options.truncate
         self._normalize = options.normalize
 
-    def slot(self, text: str, index: int, tell: Callable[[], None]) -> Slot:
+    def slot(self, text: str, index: int, tell: Callable[[Embedded | Exception], None]) -> Slot:
         """Tokenise `text`, and let it wait unless its like does already; `tell` hears of it.
 
         Raises:
+            InputError: it is not Unicode.
             TextTooLong: it is over the limit, and may not be cut.
         """
         tokens = self._worker.tokenizer.tokens(
@@ -110,7 +112,7 @@ class Run:
         with self._sharing:
             slot = self._slots.get(key)
             if slot is None:
-                slot = self._slots[key] = Slot(tokens, index, tell)
+                slot = self._slots[key] = Slot(key, tokens, index, tell)
                 self._put(slot)
             slot.uses += 1
         return slot
@@ -120,7 +122,7 @@ class Run:
         with self._sharing:
             slot.uses -= 1
             if not slot.uses:
-                del self._slots[slot.tokens.ids.tobytes() + bytes([slot.tokens.truncated])]
+                del self._slots[slot.key]
 
     def cancel(self) -> None:
         """Drop what no core has taken yet."""
@@ -133,12 +135,19 @@ class Run:
 
 
 def gather(run: Run, texts: Sequence[str]) -> Future[list[Embedded]]:
-    """Hand in `texts`; the future gets all their vectors in order, or the first error."""
+    """Hand in `texts`; the future gets all their vectors in order, or the first error that comes.
+
+    Nothing is computed for it after that: what keeps one text from its vector may do so for all.
+    """
     future: Future[list[Embedded]] = Future()
     gathering = _Gathering(future)
     future.add_done_callback(lambda _: run.cancel())
+    slots = []
     try:
-        slots = [run.slot(text, index, gathering.tell) for index, text in enumerate(texts)]
+        for index, text in enumerate(texts):
+            if future.done():
+                return future
+            slots.append(run.slot(text, index, gathering.tell))
     except Exception:
         run.cancel()
         raise
@@ -147,7 +156,7 @@ def gather(run: Run, texts: Sequence[str]) -> Future[list[Embedded]]:
 
 
 class _Gathering:
-    """Counts the slots of a call that have been told, and settles its future after the last."""
+    """Counts the slots of a call that have been told, and settles its future: once."""
 
     def __init__(self, future: Future[list[Embedded]]) -> None:
         self._future = future
@@ -155,12 +164,16 @@ class _Gathering:
         self._told = 0
         self._slots: Sequence[Slot] | None = None
         self._missing = 0
+        self._settled = False
 
-    def tell(self) -> None:
+    def tell(self, result: Embedded | Exception) -> None:
+        """Hear of a slot: an error settles the future, as does the last result."""
         with self._lock:
             self._told += 1
             last = self._slots is not None and self._told == self._missing
-        if last:
+        if isinstance(result, Exception):
+            self._settle(result)
+        elif last:
             self._settle()
 
     def expect(self, slots: Sequence[Slot]) -> None:
@@ -172,13 +185,15 @@ class _Gathering:
         if last:
             self._settle()
 
-    def _settle(self) -> None:
-        if not self._future.set_running_or_notify_cancel():
+    def _settle(self, error: Exception | None = None) -> None:
+        with self._lock:
+            first, self._settled = not self._settled, True
+        if not first or not self._future.set_running_or_notify_cancel():
             return
-        try:
-            self._future.set_result([slot.embedded() for slot in self._slots or ()])
-        except Exception as error:  # theirs who asked, whatever it is
+        if error is not None:
             self._future.set_exception(error)
+        else:
+            self._future.set_result([slot.embedded() for slot in self._slots or ()])
 
 
 def in_order(run: Run, texts: Iterable[str]) -> Generator[Outcome]:
@@ -267,6 +282,6 @@ class _Window:
             self._characters += characters
             self._changed.notify_all()
 
-    def _notify(self) -> None:
+    def _notify(self, _: Embedded | Exception) -> None:
         with self._changed:
             self._changed.notify_all()

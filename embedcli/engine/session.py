@@ -35,6 +35,7 @@ _LEVELS = (
     onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
 )
 
+_NO_DEVICE = "leave out --device to use the CPU"
 
 VERSION: str = onnxruntime.__version__
 
@@ -57,17 +58,21 @@ class Session:
 
         Raises:
             ModelError: the graph is missing, damaged, or of a kind that cannot be run.
-            UsageError: `device` is not there, or would leave the work to the CPU.
+            UsageError: `device` is not there, fails, or would leave the work to the CPU.
         """
         providers = _providers(device)
-        self._onnx = (
-            _open(spec.graph, threads, providers)
-            if copies is None
-            else _open_copy(spec, threads, providers, copies)
-        )
+        if copies is None:
+            self._onnx, self.shares_weights = _open(spec.graph, threads, providers), False
+        else:
+            copy = copies / copying.name(spec, runtime=VERSION, provider=providers[0])
+            self._onnx = _open_copy(spec, threads, providers, copy)
+            # Another session of the graph would take little memory of its own.
+            self.shares_weights = copying.is_whole(copy)
         self.threads = threads
         self._output = spec.output
-        self._feeders = {put.name: _feeder(put, spec) for put in self._onnx.get_inputs()}
+        self._feeders = {
+            argument.name: _feeder(argument, spec) for argument in self._onnx.get_inputs()
+        }
         if len(providers) > 1:
             self._prove(spec.graph, device)
 
@@ -98,42 +103,53 @@ class Session:
         return {name: feeder(ids) for name, feeder in self._feeders.items()}
 
     def _prove(self, graph: Path, device: str) -> None:
-        """Fail unless a profiled run shows nodes executed by `device`.
+        """Run the graph once, profiled, and see whether `device` executed any of its nodes.
 
         onnxruntime lists a provider also where it takes none of the nodes, and then computes on
         the CPU without a word.
+
+        Raises:
+            UsageError: it executed none, or failed.
         """
         with tempfile.TemporaryDirectory() as folder:
             probe = _open(graph, self.threads, _providers(device), profile=Path(folder, "probe"))
-            probe.run([self._output], self._feed(np.zeros((1, 2), dtype=np.int64)))
+            try:
+                probe.run([self._output], self._feed(np.zeros((1, 2), dtype=np.int64)))
+            except Exception as error:  # onnxruntime's, as above
+                raise UsageError(
+                    f"the device `{device}` cannot run this model: {_reason(error)}",
+                    hint=_NO_DEVICE,
+                ) from error
             events = json.loads(Path(probe.end_profiling()).read_text("utf-8"))
         ran = {event.get("args", {}).get("provider") for event in events}
         if _provider(device) not in ran:
             raise UsageError(
-                f"`--device {device}` would run this model on the CPU: "
-                "the device takes none of its operators",
-                hint="leave out --device to use the CPU",
+                f"the device `{device}` would leave this model to the CPU: "
+                "it takes none of its operators",
+                hint=_NO_DEVICE,
             )
 
 
-def _feeder(put: onnxruntime.NodeArg, spec: ModelSpec) -> Callable[[Ids], Fed]:
-    """Return what makes an input of the ids: whatever the graph lists, and nothing by its name.
+def _feeder(argument: onnxruntime.NodeArg, spec: ModelSpec) -> Callable[[Ids], Fed]:
+    """Return what makes an input of the ids, by the name, type and shape that the graph lists.
 
     Raises:
         ModelError: the graph asks for what is not known here.
     """
-    dtype = _TYPES.get(put.type)
+    dtype = _TYPES.get(argument.type)
     if dtype is not None:
-        if put.name in _FEEDERS:
-            make = _FEEDERS[put.name]
+        if argument.name in _FEEDERS:
+            make = _FEEDERS[argument.name]
             return lambda ids: make(ids).astype(dtype, copy=False)
-        if put.name in spec.scalars:
-            value: Fed = np.full([1] * len(put.shape), spec.scalars[put.name], dtype)
+        if argument.name in spec.scalars:
+            value: Fed = np.full([1] * len(argument.shape), spec.scalars[argument.name], dtype)
             return lambda _: value
-        if put.name.startswith("past_key_values.") and len(put.shape) == 4:
-            heads, size = _past(put, spec)
+        if argument.name.startswith("past_key_values.") and len(argument.shape) == 4:
+            heads, size = _past(argument, spec)
             return lambda ids: np.zeros((len(ids), heads, 0, size), dtype)
-    raise ModelError(f"the graph asks for `{put.name}` ({put.type}), which is not known here")
+    raise ModelError(
+        f"the graph asks for `{argument.name}` ({argument.type}), which is not known here"
+    )
 
 
 _FEEDERS: dict[str, Callable[[Ids], Fed]] = {
@@ -144,13 +160,13 @@ _FEEDERS: dict[str, Callable[[Ids], Fed]] = {
 }
 
 
-def _past(put: onnxruntime.NodeArg, spec: ModelSpec) -> tuple[int, int]:
+def _past(argument: onnxruntime.NodeArg, spec: ModelSpec) -> tuple[int, int]:
     """Return heads and size of keys and values: (batch, heads, past, size), with no past."""
-    _, heads, _, size = put.shape
+    _, heads, _, size = argument.shape
     told = spec.past or (heads, size)
     sizes = tuple(a if isinstance(a, int) else b for a, b in zip((heads, size), told, strict=True))
     if not all(isinstance(size, int) for size in sizes):
-        raise ModelError(f"no file says how wide `{put.name}` is, which the graph asks for")
+        raise ModelError(f"no file says how wide `{argument.name}` is, which the graph asks for")
     return sizes[0], sizes[1]
 
 
@@ -203,13 +219,12 @@ def _open(
 
 
 def _open_copy(
-    spec: ModelSpec, threads: int, providers: Sequence[str], copies: Path
+    spec: ModelSpec, threads: int, providers: Sequence[str], copy: Path
 ) -> onnxruntime.InferenceSession:
-    """Load the optimised copy of a graph; without a whole one, make it in passing.
+    """Load `copy`, the optimised copy of a graph; where it is not whole, make it in passing.
 
     Whatever goes wrong with a copy, the graph itself is loaded, and nothing said.
     """
-    copy = copies / copying.name(spec, runtime=VERSION, provider=providers[0])
     if copying.is_whole(copy):
         options = _session_options(threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -220,8 +235,12 @@ def _open_copy(
         return _open(spec.graph, threads, providers)
     try:
         part = copying.begin(copy)
+    except OSError:
+        return _open(spec.graph, threads, providers)
+    try:
         made = _load(spec.graph, _that_writes(part, _session_options(threads)), providers)
     except Exception:  # as above
+        copying.drop(part)
         return _open(spec.graph, threads, providers)
     copying.finish(part, copy)
     return made

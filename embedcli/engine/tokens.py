@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as NormalizerSequence
 
-from embedcli.errors import ModelError, TextTooLong, UsageError
+from embedcli.errors import InputError, ModelError, TextTooLong, UsageError
 from embedcli.records import TokenIds, Tokens
 
 # A long text is tokenised only as far as it is kept. Tokens that end this many characters before
@@ -71,6 +71,7 @@ class Tokenizer:
         never all.
 
         Raises:
+            InputError: it is not Unicode.
             TextTooLong: it has more than `limit` tokens, and `truncate` is false.
             UsageError: `limit` leaves no room beside the special tokens.
         """
@@ -80,10 +81,16 @@ class Tokenizer:
                 f"a limit of {limit} tokens leaves no room for text: "
                 f"the special tokens alone take {self.special_tokens}"
             )
-        body, whole = self._body(prefix + text, room)
-        truncated = not whole or len(body) > room
-        if truncated and not truncate:
-            raise TextTooLong(index=index, tokens=self._count(prefix + text), limit=limit)
+        text = prefix + text
+        try:
+            body, whole = self._body(text, room)
+            truncated = not whole or len(body) > room
+            if truncated and not truncate:
+                raise TextTooLong(index=index, tokens=self._count(text), limit=limit)
+        except TypeError as error:  # the library's, for a string that UTF-8 cannot hold
+            raise InputError(
+                f"text {index + 1} is not Unicode: it holds half of a surrogate pair"
+            ) from error
         ids = np.concatenate([self._head, np.array(body[:room], dtype=np.int64), self._tail])
         return Tokens(ids, truncated, min(prompt, max(0, len(ids) - 1)))
 

@@ -16,7 +16,7 @@ from embedcli import places
 from embedcli.errors import ModelError, ModelNotFound
 from embedcli.models import layout, reading, receipts
 from embedcli.models.catalog import KNOWN
-from embedcli.models.reference import Reference
+from embedcli.models.reference import Reference, parse
 from embedcli.models.spec import ModelSpec, Pooling
 
 _BUNDLED: Final = Path(__file__).parent / "bundled" / "all-minilm"
@@ -37,11 +37,26 @@ class Found:
         return self.folder / self.file
 
 
+def meant(typed: str, *, onnx_file: str | None = None) -> Reference:
+    """Return what `typed` means, as `reference.parse` does.
+
+    Raises what that does; where it means nothing but there is a folder of that name, the hint
+    tells how that is written.
+    """
+    try:
+        return parse(typed, onnx_file=onnx_file)
+    except ModelNotFound as error:
+        with suppress(OSError, ValueError):  # no name of a file, perhaps
+            if typed and Path(typed).is_dir():
+                error.hint = f"for the folder of that name, write ./{typed}"
+        raise
+
+
 def find(reference: Reference, *, guess: bool = False) -> Found | None:
     """Return where a model lies; None where a repo is absent, or lacks a file that it needs.
 
     What another program fetched counts as a whole model only if its files tell the pooling, for
-    it may have left out just the one that does; `guess` takes it all the same.
+    it may have left out just the one that does; `guess` takes it all the same if its graph is here.
 
     Raises:
         ModelNotFound: a folder that is not there, or one without the graph.
@@ -72,8 +87,10 @@ def is_whole(found: Found, receipt: receipts.Receipt, *, guess: bool = False) ->
     """Say whether all that a graph needs is here: by its receipt, else by its own files."""
     if found.file in receipt.graphs:
         return all((found.folder / name).exists() for name in receipt.graphs[found.file])
+    if guess:
+        return found.graph.is_file()
     try:
-        return guess or not spec(found).warnings
+        return not spec(found).warnings
     except ModelError:
         return False
 

@@ -1,15 +1,12 @@
 """The JSON files of a model's folder, read with care: any of them may be missing or damaged."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, cast
+from typing import cast
 
 from embedcli.errors import ModelError
-
-_HEAD: Final = 4 << 20  # bytes of tokenizer.json that hold all but its vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +82,24 @@ class Configs:
         """Read a JSON object; a file that is not there is an empty one.
 
         Raises:
-            ModelError: it is not JSON, or no object.
+            ModelError: it cannot be read, is not JSON, or no object.
         """
         path = self.path(name)
-        return self._object(path, _parse(path.read_bytes(), path)) if path else Config(name, {})
+        return self._object(path, _parse(path)) if path else Config(name, {})
 
     def modules(self) -> list[Config]:
         """Read modules.json, sentence-transformers' list of what a text goes through."""
         path = self.path("modules.json")
-        entries = _parse(path.read_bytes(), path) if path else []
+        entries = _parse(path) if path else []
         if not isinstance(entries, list):
             raise ModelError("`modules.json` is damaged: it should be a list")
         return [self._object(self.folder / "modules.json", entry) for entry in entries]
 
-    def tokenizer(self) -> Config:
-        """Read tokenizer.json without its vocabulary, which a fast look has no time for.
-
-        Tokenizers writes the `model`, with the vocabulary, last; where some other program wrote
-        it first, the whole file is read.
+    def tokenizer(self) -> Path:
+        """Return where tokenizer.json lies.
 
         Raises:
-            ModelError: it is missing, or damaged.
+            ModelError: it is missing.
         """
         path = self.path("tokenizer.json")
         if path is None:
@@ -113,13 +107,7 @@ class Configs:
                 f"the model in `{self.folder}` has no tokenizer.json",
                 hint="an ONNX model needs the tokenizer that it was trained with beside it",
             )
-        with path.open("rb") as file:
-            head = file.read(_HEAD).decode(errors="ignore")
-        with suppress(ValueError, IndexError):
-            values = dict(_before_model(head))
-            if "added_tokens" in values:
-                return Config(path.name, values)
-        return self._object(path, _parse(path.read_bytes(), path))
+        return path
 
     def _object(self, path: Path, value: object) -> Config:
         name = str(path.relative_to(self.folder))
@@ -140,37 +128,12 @@ def inside(path: str) -> str:
     return path
 
 
-def _parse(data: bytes, path: Path) -> object:
+def _parse(path: Path) -> object:
     try:
-        return json.loads(data)
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ModelError(
             f"`{path}` is damaged: it is not JSON: {error}", hint="delete it and fetch it anew"
         ) from error
-
-
-def _before_model(text: str) -> Iterator[tuple[str, object]]:
-    """Yield the keys and values of a JSON object up to its key `model`."""
-    decode, at = json.JSONDecoder().raw_decode, _skip(text, 0, "{")
-    while True:
-        key, at = decode(text, at)
-        at = _skip(text, at, ":")
-        if key == "model":
-            return
-        value, at = decode(text, at)
-        yield key, value
-        at = _skip(text, at, ",")
-
-
-def _skip(text: str, at: int, mark: str) -> int:
-    """Return the place after white space, `mark` and white space.
-
-    Raises:
-        ValueError: there is no such mark.
-    """
-    after = text.index(mark, at) + 1
-    if text[at : after - 1].strip():
-        raise ValueError(f"expected {mark}")
-    while text[after].isspace():
-        after += 1
-    return after

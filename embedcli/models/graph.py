@@ -48,9 +48,8 @@ class Value:
 class Graph:
     """An ONNX file's own account of itself."""
 
-    inputs: tuple[
-        Value, ...
-    ]  # what must be fed; initializers that the file also lists are not here
+    # What must be fed: initializers that the file also lists are not here.
+    inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     operators: frozenset[str]  # in the graph, its subgraphs and its functions
     external: tuple[str, ...]  # files with its weights, relative to its own folder, sorted
@@ -205,39 +204,39 @@ class _Walk:
         Raises:
             ValueError: a field reaches over the end of its message, or is of no known kind.
         """
-        data, (at, stop), found = self.data, span, list[Field]()
-        while at < stop:
-            key, at = self._varint(at)
+        data, (place, stop), found = self.data, span, list[Field]()
+        while place < stop:
+            key, place = self._varint(place)
             kind = key & 7
             if kind == 0:
-                value, at = self._varint(at)
+                value, place = self._varint(place)
                 found.append((key >> 3, value, -1))
             elif kind == 2:
-                length = data[at]  # most are shorter than 128 bytes: one byte says it
-                at += 1
+                length = data[place]  # most are shorter than 128 bytes: one byte says it
+                place += 1
                 if length > 127:
-                    length, at = self._varint(at - 1)
-                found.append((key >> 3, at, at + length))
-                at += length
+                    length, place = self._varint(place - 1)
+                found.append((key >> 3, place, place + length))
+                place += length
             else:
-                at += _FIXED[kind]
+                place += _FIXED[kind]
             if len(found) > _MOST_FIELDS:
                 raise ValueError("too many fields")
-        if at != stop:
+        if place != stop:
             raise ValueError("a field reaches over the end of its message")
         return found
 
-    def _varint(self, at: int) -> tuple[int, int]:
-        """Return the number that begins at `at`, and where the next field begins."""
-        value = self.data[at]
-        at += 1
+    def _varint(self, place: int) -> tuple[int, int]:
+        """Return the number that begins at `place`, and where the next field begins."""
+        value = self.data[place]
+        place += 1
         if value < 128:
-            return value, at
+            return value, place
         value &= 127
         for shift in range(7, 70, 7):
-            byte = self.data[at]
-            at += 1
+            byte = self.data[place]
+            place += 1
             value |= (byte & 127) << shift
             if byte < 128:
-                return value, at
+                return value, place
         raise ValueError("a number without end")

@@ -19,11 +19,11 @@ def sha256(path: Path) -> str:
 
 
 def of_model(spec: ModelSpec) -> dict[str, str]:
-    """Return the hash of each file that vectors depend on: graph, weights, tokenizer.
+    """Return the hash of each file that vectors depend on: graph, all weights, tokenizer.
 
     Of a model on a server, what the server gives in their place.
     """
     if spec.digest is not None:
         return {"server": spec.digest}
-    files = (*spec.files, spec.tokenizer)
+    files = (*spec.files, *(layer.weights for layer in spec.dense), spec.tokenizer)
     return {str(file.relative_to(spec.folder)): sha256(file) for file in files}

@@ -46,7 +46,8 @@ class Pipeline:
     pooling: tuple[Pooling, ...] = ()  # none: no file says
     source: str = ""  # the file that says the pooling
     include_prompt: bool = True
-    pooled: int | None = None  # dimensions after the pooling
+    width: int | None = None  # dimensions of one pooling's vectors
+    vector: tuple[int, str] | None = None  # dimensions at the end, and who says so: of `around`
     dense: tuple[Dense, ...] = ()
     normalize: bool | None = None  # None: there is no modules.json
     transformer: str = ""  # the folder of the transformer's own configs
@@ -58,15 +59,48 @@ def read(configs: Configs) -> Pipeline:
     Raises:
         ModelError: a file is damaged, or asks for what is not known here.
     """
-    entries = configs.modules()
+    entries = _entries(configs)
     if not entries:
         return _with_pooling(Pipeline(), configs.read("1_Pooling/config.json"))
     pipeline = Pipeline(normalize=False)
-    for entry in entries:
-        kind = (entry.text("type") or "").rsplit(".", 1)[-1]
-        path = inside(entry.text("path") or "")
+    for kind, path in entries:
         pipeline = _with_module(pipeline, configs, kind, path)
     return pipeline
+
+
+def around(configs: Configs) -> Pipeline:
+    """Read what modules.json says of a graph that pools by itself.
+
+    Its pooling and its layers are in the graph, so nothing is asked of them but what they leave
+    unsaid there, and the files of their weights may be missing.
+
+    Raises:
+        ModelError: a file is damaged.
+    """
+    entries = _entries(configs)
+    pipeline = Pipeline(normalize=False if entries else None)
+    for kind, path in entries or [("Pooling", "1_Pooling")]:
+        config = configs.read(_in(path, "config.json"))
+        match kind:
+            case "Transformer":
+                pipeline = replace(pipeline, transformer=path)
+            case "Pooling" if config:
+                pipeline = _with_width(pipeline, config)
+                vector = pipeline.width and (pipeline.width * len(_told(config)), config.source)
+                pipeline = replace(pipeline, vector=vector or None)
+            case "Dense" if outputs := config.number("out_features"):
+                pipeline = replace(pipeline, vector=(outputs, config.source))
+            case "Normalize":
+                pipeline = replace(pipeline, normalize=True)
+    return pipeline
+
+
+def _entries(configs: Configs) -> list[tuple[str, str]]:
+    """Return the kind of each module, and its folder."""
+    return [
+        ((entry.text("type") or "").rsplit(".", 1)[-1], inside(entry.text("path") or ""))
+        for entry in configs.modules()
+    ]
 
 
 def _with_module(pipeline: Pipeline, configs: Configs, kind: str, path: str) -> Pipeline:
@@ -89,28 +123,34 @@ def _with_module(pipeline: Pipeline, configs: Configs, kind: str, path: str) -> 
 def _with_pooling(pipeline: Pipeline, config: Config) -> Pipeline:
     if not config:
         return pipeline
-    ways = _ways(config)
+    return replace(_with_width(pipeline, config), pooling=_poolings(config))
+
+
+def _with_width(pipeline: Pipeline, config: Config) -> Pipeline:
     width = config.number("embedding_dimension") or config.number("word_embedding_dimension")
     return replace(
         pipeline,
-        pooling=ways,
         source=config.source,
         include_prompt=config.flag("include_prompt", default=True),
-        pooled=width and width * len(ways),
+        width=width,
     )
 
 
-def _ways(config: Config) -> tuple[Pooling, ...]:
+def _poolings(config: Config) -> tuple[Pooling, ...]:
     """Return the poolings of a config, in the order of their concatenation."""
+    told, known = _told(config), _OLD_POOLINGS | _NEW_POOLINGS
+    if not told or not known.keys() >= set(told):
+        said = config.values.get("pooling_mode")
+        raise ModelError(f"`{config.source}` asks for the pooling `{said}`, which is not known")
+    return tuple(known[name] for name in told)
+
+
+def _told(config: Config) -> list[str]:
+    """Return what a config calls its poolings, in the same order."""
     said = config.values.get("pooling_mode")
     if said is None:
-        found = tuple(way for key, way in _OLD_POOLINGS.items() if config.flag(key))
-        return found or (Pooling.MEAN,)
-    names = [str(name) for name in said] if isinstance(said, list) else [str(said)]
-    unknown = [name for name in names if name not in _NEW_POOLINGS]
-    if unknown or not names:
-        raise ModelError(f"`{config.source}` asks for the pooling `{said}`, which is not known")
-    return tuple(_NEW_POOLINGS[name] for name in names)
+        return [name for name in _OLD_POOLINGS if config.flag(name)] or ["mean"]
+    return [str(name) for name in said] if isinstance(said, list) else [str(said)]
 
 
 def _dense(config: Config, configs: Configs, path: str) -> Dense:

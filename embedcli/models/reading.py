@@ -33,6 +33,7 @@ _DECODERS: Final = ("qwen", "mistral", "llama")
 _ADAPTER: Final = "retrieval.passage"
 _NO_LIMIT: Final = 1_000_000_000  # `model_max_length` of a tokenizer that knows none is 1e30
 _GUESSED_LIMIT: Final = 512
+_NO_POOLING: Final = "leave out --pooling"
 
 Value = TypeVar("Value")
 GRAPH, CATALOGUE, OPTION, GUESS = "the graph", "the catalogue", "--pooling", "no file says it"
@@ -43,12 +44,14 @@ class _Model:
     """All that is at hand when a fact is looked up."""
 
     graph: Graph
+    output: str  # the graph's output to ask for
+    pooled: bool  # its vectors are pooled already
     configs: Configs
     pipeline: Pipeline
     known: Known
     config: Config  # config.json: the architecture
     tokens: Config  # tokenizer_config.json
-    tokenizer: Config  # tokenizer.json without its vocabulary
+    tokenizer: Path  # tokenizer.json
 
 
 def read(
@@ -64,13 +67,18 @@ def read(
 
     Raises:
         ModelError: a file is missing or damaged, or the model is of a kind that cannot be run.
-        UsageError: `pooling` is given for a graph that gives no states of tokens.
+        UsageError: `pooling` is given for a graph that gives no states of tokens, or does not
+            suit the layer that follows it.
     """
     configs = Configs(folder, graph_file)
+    account = graph.read(graph_file)
+    output, pooled = _output(account, graph_file, pooling)
     model = _Model(
-        graph.read(graph_file),
+        account,
+        output,
+        pooled,
         configs,
-        modules.read(configs),
+        modules.around(configs) if pooled else modules.read(configs),
         known or Known(),
         configs.read("config.json"),
         configs.read("tokenizer_config.json"),
@@ -100,26 +108,23 @@ def _spec(
     revision: str | None,
 ) -> ModelSpec:
     weights = _weights(model.graph, file)
-    output, pooled = _output(model.graph, file, pooling)
     sources = _Sources()
-    ways = sources.keep("pooling", ((), GRAPH) if pooled else _pooling(model, pooling))
-    tokenizer = model.configs.path("tokenizer.json")
-    assert tokenizer is not None, "its head has been read"
+    poolings = sources.keep("pooling", ((), GRAPH) if model.pooled else _pooling(model, pooling))
+    _refuse_gaps(model, name, poolings, chosen=pooling is not None)
     return ModelSpec(
         name=name,
         folder=folder,
         graph=file,
-        tokenizer=tokenizer,
+        tokenizer=model.tokenizer,
         revision=revision,
         weights=weights,
         size=sum(path.stat().st_size for path in (file, *weights)),
-        output=sources.keep("output", (output, GRAPH)),
-        pooling=ways,
-        dense=sources.keep("dense", ((), GRAPH) if pooled else _dense(model)),
-        dimensions=sources.keep("dimensions", _dimensions(model, output, pooled, len(ways))),
+        output=sources.keep("output", (model.output, GRAPH)),
+        pooling=poolings,
+        dense=sources.keep("dense", _dense(model)),
+        dimensions=sources.keep("dimensions", _dimensions(model, len(poolings))),
         max_tokens=sources.keep("max_tokens", _max_tokens(model)),
         context=_positions(model.config),
-        pad_id=sources.keep("pad_id", _pad_id(model)),
         lowercase=sources.keep("lowercase", _lowercase(model)),
         include_prompt=sources.keep("include_prompt", _include_prompt(model)),
         normalize=sources.keep("normalize", _normalize(model)),
@@ -131,7 +136,7 @@ def _spec(
         batch_invariant=sources.keep("batch_invariant", _batch_invariant(model)),
         sources=sources.of,
         note=model.known.note,
-        warnings=_warnings(name, ways, sources.of["pooling"]),
+        warnings=_warnings(name, poolings, sources.of["pooling"]),
     )
 
 
@@ -149,7 +154,7 @@ def _weights(graph: Graph, file: Path) -> tuple[Path, ...]:
 
 def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool]:
     """Return the output to ask for, by name, and whether its vectors are pooled already."""
-    ranks = {put.name: put.rank for put in graph.outputs if put.name not in _NEVER}
+    ranks = {value.name: value.rank for value in graph.outputs if value.name not in _NEVER}
     if wanted is None and ranks.get(_POOLED, 3) != 3:
         return _POOLED, True
     named = [name for name in _HIDDEN if name in ranks]
@@ -158,11 +163,12 @@ def _output(graph: Graph, file: Path, wanted: Pooling | None) -> tuple[str, bool
         return (named or by_rank[3])[0], False
     if wanted is not None:
         raise UsageError(
-            f"the graph `{file.name}` pools by itself: `--pooling {wanted.value}` cannot change it"
+            f"the graph `{file.name}` pools by itself: `{wanted.value}` cannot change it",
+            hint=_NO_POOLING,
         )
     if len(by_rank[2]) == 1:
         return by_rank[2][0], True
-    names = ", ".join(put.name for put in graph.outputs)
+    names = ", ".join(value.name for value in graph.outputs)
     raise ModelError(
         f"the graph `{file.name}` gives nothing that a text's vector is made of: {names}"
     )
@@ -180,43 +186,69 @@ def _pooling(model: _Model, wanted: Pooling | None) -> tuple[tuple[Pooling, ...]
 
 def _is_decoder(model: _Model) -> bool:
     """Say whether each token sees only those before it, so that the last one sees the text."""
-    takes_past = any(put.name.startswith("past_key_values") for put in model.graph.inputs)
+    takes_past = any(value.name.startswith("past_key_values") for value in model.graph.inputs)
     kind = model.config.text("model_type") or ""
     made = model.config.values.get("architectures")
     causal = isinstance(made, list) and any(str(name).endswith("ForCausalLM") for name in made)
     return takes_past or causal or kind.startswith(_DECODERS)
 
 
-def _warnings(name: str, ways: tuple[Pooling, ...], source: str) -> tuple[str, ...]:
+def _warnings(name: str, poolings: tuple[Pooling, ...], source: str) -> tuple[str, ...]:
     if source != GUESS:
         return ()
-    guessed = f"no file of `{name}` says how its tokens are pooled: taking `{ways[0].value}`"
+    guessed = f"no file of `{name}` says how its tokens are pooled: taking `{poolings[0].value}`"
     return (f"{guessed} (--pooling changes it)",)
 
 
 def _dense(model: _Model) -> tuple[tuple[Dense, ...], str]:
+    if model.pooled:
+        return (), GRAPH
     return model.pipeline.dense, GUESS if model.pipeline.normalize is None else "modules.json"
 
 
-def _dimensions(model: _Model, output: str, pooled: bool, ways: int) -> tuple[int, str]:
+def _dimensions(model: _Model, poolings: int) -> tuple[int, str]:
     """Return how long a vector is, by the last stage of the pipeline that says it."""
-    (put,) = (put for put in model.graph.outputs if put.name == output)
-    width = put.shape[-1] if put.shape else ""
-    dense, pipeline = model.pipeline.dense, model.pipeline
-    if pooled and isinstance(width, int):
-        return width, GRAPH
+    width, dense = _width(model), model.pipeline.dense
     if dense:
         return dense[-1].outputs, "modules.json"
-    if isinstance(width, int):
-        return width * ways, GRAPH
-    if pipeline.pooled:
-        return pipeline.pooled, pipeline.source
+    if width is not None:
+        return width[0] * max(1, poolings), width[1]
+    if model.pipeline.vector is not None:
+        return model.pipeline.vector
     for key in ("hidden_size", "dim", "d_model", "n_embd"):
         if hidden := model.config.number(key):
-            return hidden * max(1, ways), model.config.source
+            return hidden * max(1, poolings), model.config.source
     raise ModelError(
         f"no file of the model in `{model.configs.folder}` says how long its vectors are"
     )
+
+
+def _width(model: _Model) -> tuple[int, str] | None:
+    """Return how wide the graph's output is, where that is said."""
+    (output,) = (value for value in model.graph.outputs if value.name == model.output)
+    width = output.shape[-1] if output.shape else ""
+    if isinstance(width, int):
+        return width, GRAPH
+    pipeline = model.pipeline
+    return None if model.pooled or not pipeline.width else (pipeline.width, pipeline.source)
+
+
+def _refuse_gaps(model: _Model, name: str, poolings: tuple[Pooling, ...], *, chosen: bool) -> None:
+    """Refuse a layer that does not take what comes out before it.
+
+    Raises:
+        UsageError: it is the pooling that was `chosen`, which makes another width.
+        ModelError: the files of the model disagree.
+    """
+    width = _width(model)
+    before = None if width is None else width[0] * len(poolings)
+    for layer in model.pipeline.dense:
+        if before not in (None, layer.inputs):
+            what = f"`{name}` cannot be run: a layer takes {layer.inputs} values, and gets {before}"
+            if chosen and layer is model.pipeline.dense[0]:
+                raise UsageError(f"{what} of the pooling `{poolings[0].value}`", hint=_NO_POOLING)
+            raise ModelError(what)
+        before = layer.outputs
 
 
 def _max_tokens(model: _Model) -> tuple[int, str]:
@@ -252,26 +284,6 @@ def _positions(config: Config) -> int | None:
             offset = 1 + (1 if pad is None else pad) if config.text("model_type") in _OFFSET else 0
             return positions - offset
     return None
-
-
-def _pad_id(model: _Model) -> tuple[int, str]:
-    padding = model.tokenizer.values.get("padding")
-    if isinstance(padding, dict) and isinstance(padding.get("pad_id"), int):
-        return padding["pad_id"], model.tokenizer.source
-    ids = _special_ids(model.tokenizer)
-    for config in (model.tokens, model.configs.read("special_tokens_map.json")):
-        if (token := config.token("pad_token")) in ids:
-            return ids[token], config.source
-    for key in ("pad_token_id", "eos_token_id"):
-        if isinstance(model.config.values.get(key), int):
-            return model.config.number(key) or 0, model.config.source
-    return 0, GUESS
-
-
-def _special_ids(tokenizer: Config) -> dict[str | None, int]:
-    added = tokenizer.values.get("added_tokens")
-    tokens = [Config(tokenizer.source, token) for token in added] if isinstance(added, list) else []
-    return {token.text("content"): token.number("id") or 0 for token in tokens}
 
 
 def _lowercase(model: _Model) -> tuple[bool, str]:
@@ -324,7 +336,7 @@ def _scalars(model: _Model) -> tuple[Mapping[str, int], str]:
     Those models number their adapters by `lora_adaptations` in config.json; texts are taken for
     passages, which is what the model's own users do where nothing else is said.
     """
-    names = [put.name for put in model.graph.inputs if put.rank in (0, 1)]
+    names = [value.name for value in model.graph.inputs if value.rank in (0, 1)]
     if not names:
         return {}, GRAPH
     adapters = model.config.values.get("lora_adaptations")

@@ -6,7 +6,6 @@ is always written as a path, so that nothing in the working folder can shadow a 
 
 import difflib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,7 +54,7 @@ def parse(typed: str, *, onnx_file: str | None = None) -> Reference:
 
 def _inside(file: str) -> str:
     if file.startswith(("/", "~")) or ".." in file.split("/") or "\\" in file or ":" in file:
-        raise UsageError(f"`--onnx-file {file}` is not a path inside the model's folder")
+        raise UsageError(f"the graph `{file}` is not a path inside the model's folder")
     return file.removeprefix("./")
 
 
@@ -93,9 +92,6 @@ def _row(typed: str, name: str, tag: str) -> Row:
 
 def _closest(name: str) -> str:
     """Say what may have been meant."""
-    with suppress(OSError, ValueError):  # no name of a file, perhaps
-        if Path(name).is_dir():
-            return f"for the folder of that name, write ./{name}"
     close = difflib.get_close_matches(name, CATALOG, n=1, cutoff=0.6)
     if close:
         return f"did you mean `{close[0]}`?"

@@ -32,9 +32,8 @@ class Activation(StrEnum):
 class Dense:
     """A layer after the pooling: y = activation(W x + b), and x or R x on top if residual."""
 
-    weights: (
-        Path  # safetensors: `linear.weight` (outputs, inputs), `linear.bias`, `residual.weight`
-    )
+    # safetensors: `linear.weight` (outputs, inputs), `linear.bias`, `residual.weight`
+    weights: Path
     inputs: int
     outputs: int
     activation: Activation
@@ -63,7 +62,6 @@ class ModelSpec:
     dimensions: int  # of a whole vector
     max_tokens: int  # the limit of one text, prompt and special tokens included
     pooling: tuple[Pooling, ...]  # several are concatenated in this order; none: the graph pools
-    pad_id: int = 0
     lowercase: bool = False  # texts are lowercased before the tokenizer sees them
     include_prompt: bool = True  # False: the prompt's tokens leave the pooling
     normalize: bool = True  # what the model's own pipeline does; `Options` decides what is done

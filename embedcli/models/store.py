@@ -7,9 +7,10 @@ process was ended (its `_download_to_tmp_and_move`), and compare sizes but no ha
 """
 
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 30  # seconds for the hub's first answer
 _SPARE: Final = 50_000_000  # bytes to leave free on the disk
 _PING: Final = 3  # seconds
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# What the hub's library raises where an answer is not as it expects.
+_UNREAD: Final = (AttributeError, LookupError, TypeError, ValueError)
 _TRIES: Final = 4  # without a byte of progress, until a connection counts as broken for good
 
 
@@ -68,6 +73,7 @@ class Plan:
 
 
 Report = Callable[[int], None]  # is told how many bytes of a plan have come, from 0 to its size
+Show = Callable[[Plan], AbstractContextManager[Report]]  # is told what comes, while it comes
 
 
 def is_offline() -> bool:
@@ -93,7 +99,7 @@ def obtain(
     reference: Reference,
     *,
     offline: bool = False,
-    show: Callable[[Plan], AbstractContextManager[Report]] = silently,
+    show: Show = silently,
 ) -> Found:
     """Return a model on this machine, fetched first if it is not there; `show` is told of that.
 
@@ -107,8 +113,7 @@ def obtain(
     if offline:
         raise absent(reference)
     wanted = plan(reference)
-    with show(wanted) as report:
-        fetch(wanted, report)
+    fetch(wanted, show)
     return Found(reference, wanted.folder, wanted.graph, wanted.commit)
 
 
@@ -133,7 +138,7 @@ def plan(reference: Reference) -> Plan:
     Raises:
         ModelNotFound: there is no such repo, revision or graph.
         ModelError: its owner does not let everybody in.
-        NetworkError: the hub does not answer, or the network is forbidden.
+        NetworkError: the hub does not answer, or with nonsense, or the network is forbidden.
     """
     if is_offline():
         raise absent(reference)
@@ -143,30 +148,45 @@ def plan(reference: Reference) -> Plan:
             reference.repo, revision=reference.revision, files_metadata=True, timeout=_PATIENCE
         )
     except Exception as error:  # httpx's and httpx2's errors share no ancestor with the hub's
-        raise _translated(error, reference) from error
+        told = _translated(error, reference)
+        unread = told is error and isinstance(error, _UNREAD)
+        raise (_nonsense(reference) if unread else told) from error
     repo = {
         file.rfilename: _file(file) for file in info.siblings or () if _is_inside(file.rfilename)
     }
+    # Both become names of files, and what answers may be a mirror.
+    digests = [file.digest for file in repo.values()]
+    if not _COMMIT.fullmatch(str(info.sha)) or not all(map(_DIGEST.fullmatch, digests)):
+        raise _nonsense(reference)
     chosen = layout.choose_graph(repo, reference.file, where=reference.name)
     configs, weights = layout.configs(repo, chosen), layout.likely_weights(repo, chosen)
     return Plan(reference, info.sha, chosen, repo, (*configs, chosen, *weights))
 
 
-def fetch(plan: Plan, report: Report) -> None:
-    """Fetch what a plan lacks; `report` is told of the bytes as they come.
+def fetch(plan: Plan, show: Show = silently) -> None:
+    """Fetch what a plan lacks.
+
+    `show` is told of it, and once more where the graph, once it is here, asks for weights that no
+    name gave away.
 
     Raises:
         ModelError: a file arrived damaged, or the graph is not safe.
         NetworkError: the connection broke off for good.
-        OutputError: the disk has no room.
+        OutputError: the disk has no room, or cannot be written.
     """
-    _check_room(plan)
-    _download(plan, plan.missing, report)
-    names = _all_needed(plan)
-    _download(plan, replace(plan, needed=names).missing, lambda _: None)
+    _fetch_missing(plan, show)
+    whole = replace(plan, needed=_all_needed(plan))
+    _fetch_missing(whole, show)
     _note_branch(plan)
     folder = cache.own_folder(plan.reference)
-    receipts.add(folder, plan.commit, plan.repo.keys(), plan.graph, names)
+    receipts.add(folder, plan.commit, plan.repo.keys(), plan.graph, whole.needed)
+
+
+def _fetch_missing(plan: Plan, show: Show) -> None:
+    if plan.missing:
+        _check_room(plan)
+        with show(plan) as report:
+            _download(plan, report)
 
 
 def _all_needed(plan: Plan) -> tuple[str, ...]:
@@ -197,9 +217,9 @@ def _check_room(plan: Plan) -> None:
         )
 
 
-def _download(plan: Plan, files: Sequence[File], report: Report) -> None:
+def _download(plan: Plan, report: Report) -> None:
     before = 0
-    for file in files:
+    for file in plan.missing:
         blob = Blob(cache.repo_folder(plan.reference), file.digest)
         try:
             with blob.locked():
@@ -259,17 +279,22 @@ def _stream(plan: Plan, file: File, part: Path, report: Report) -> None:
 
 def _note_branch(plan: Plan) -> None:
     """Note, as the hub's library does, which commit the revision stood at."""
-    revision = plan.reference.revision
-    if revision != plan.commit:
-        mark = cache.repo_folder(plan.reference) / "refs" / revision
+    revision, repo = plan.reference.revision, cache.repo_folder(plan.reference)
+    if revision == plan.commit:
+        return
+    mark, part = repo / "refs" / revision, repo / f"ref.{os.getpid()}.part"
+    try:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(plan.commit, "utf-8")
+        part.write_text(plan.commit, "utf-8")
+        part.replace(mark)
+    except OSError as error:
+        raise _of_the_system(error, plan.reference) from error
 
 
 def _file(file: "RepoSibling") -> File:
     if file.lfs is not None:
-        return File(file.rfilename, file.lfs.size, file.lfs.sha256)
-    return File(file.rfilename, file.size or 0, file.blob_id or "")
+        return File(file.rfilename, file.lfs.size, str(file.lfs.sha256))
+    return File(file.rfilename, file.size or 0, str(file.blob_id))
 
 
 def _is_inside(name: str) -> bool:
@@ -338,6 +363,13 @@ def _unhelpful(reference: Reference, why: str) -> EmbedError:
     return NetworkError(
         f"cannot fetch `{reference.name}` from {_endpoint()}: {why}",
         hint="run it again: what has arrived is kept, and it continues from there",
+    )
+
+
+def _nonsense(reference: Reference) -> EmbedError:
+    return NetworkError(
+        f"cannot fetch `{reference.name}` from {_endpoint()}: its answer makes no sense",
+        hint="HF_ENDPOINT may name a mirror that does not answer as the hub does",
     )
 
 

@@ -159,6 +159,7 @@ def _options(work: Work, embedder: Embedder) -> Options:
         max_tokens=_SMALLEST_CONTEXT if starved else limit,
         truncate=work.truncate and not starved,
         normalize=work.ours.normalize,
+        raises_limit=True,  # as Ollama's `num_ctx`
     )
 
 

@@ -6,7 +6,7 @@ and a model is loaded with the network forbidden, so nothing is fetched but by a
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -144,7 +144,11 @@ def _pull(name: Name, report: Callable[[Progress], None]) -> None:
     if name.host != HOST or wanted.repo is None:
         raise ModelNotFound(f"model '{name}' not found")
     plan = store.plan(wanted)
-    store.fetch(plan, lambda come: report(Progress(plan.commit[:12], plan.size, come)))
+
+    def reporting(plan: store.Plan) -> AbstractContextManager[store.Report]:
+        return nullcontext(lambda come: report(Progress(plan.commit[:12], plan.size, come)))
+
+    store.fetch(plan, reporting)
 
 
 def _delete(model: ServedModel) -> None:

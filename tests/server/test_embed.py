@@ -6,12 +6,18 @@ In `colours` the mean of `<s> red </s>` is (13, 12, 12) / 3.
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import zstandard
 from starlette.testclient import TestClient
+
+from embedcli.engine.batches import Limits
+from embedcli.engine.embedder import Embedder
+from embedcli.engine.session import Session
+from tests.server.conftest import client_of, store_of
 
 RED = np.array([13, 12, 12], np.float32)
 
@@ -118,6 +124,19 @@ def test_bad_bytes_in_a_text_become_replacement_marks(client: TestClient) -> Non
 def test_dimensions_cut_a_vector_to_a_unit_vector(client: TestClient) -> None:
     _, reply = post(client, "/api/embed", {"model": "colours", "input": "red", "dimensions": 2})
     np.testing.assert_allclose(reply["embeddings"], [unit(RED[:2])], rtol=1e-6)
+
+
+def test_num_ctx_raises_the_limit_up_to_what_the_graph_takes(palette: Embedder) -> None:
+    spec = replace(palette.spec, context=9)
+    limits = Limits(tokens=32, texts=32)
+    session = Session(spec, threads=1)
+    wide = Embedder(spec, palette.tokenizer, lambda _: session, threads=1, limits=limits)
+    counts = []
+    with client_of(store_of(lambda _: wide)) as client:
+        for more in ({}, {"num_ctx": 9}, {"num_ctx": 40960}):
+            body = {"model": "colours", "input": LONG, "options": more}
+            counts.append(post(client, "/api/embed", body)[1]["prompt_eval_count"])
+    assert counts == [8, 9, 9]
 
 
 LONG = "red green blue red green blue red green"  # ten tokens; the limit is eight
