@@ -6,6 +6,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from embedcli.errors import ModelError
+
 
 def own() -> Path:
     """Return the folder of what is kept: `$EMBED_CACHE`, or `embedcli` in the user's cache."""
@@ -26,13 +28,20 @@ def vectors() -> Path:
 def hub() -> Path:
     """Return the hub's own cache, by the hub's own rules, without importing it.
 
-    The variables are those of huggingface_hub's `constants.py`, in its order.
+    Raises:
+        ModelError: it is there, or something in its place, and the system lets nobody in.
     """
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if told := os.environ.get(name):
-            return _expanded(told)
-    home = os.environ.get("HF_HOME")
-    return (_expanded(home) if home else xdg() / "huggingface") / "hub"
+    folder = _hub()
+    try:
+        os.stat(f"{folder}/.")  # noqa: PTH116  # a Path would lose the dot, which asks to enter
+    except FileNotFoundError:
+        pass  # it is made with the first model
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the models in `{folder}`: {error.strerror}",
+            hint="set HF_HUB_CACHE to a folder of yours",
+        ) from error
+    return folder
 
 
 def takes(folder: Path) -> int:
@@ -50,6 +59,15 @@ def xdg() -> Path:
     """Return the folder of caches on Unix."""
     told = os.environ.get("XDG_CACHE_HOME")
     return _expanded(told) if told else Path.home() / ".cache"
+
+
+def _hub() -> Path:
+    """Return where the variables of huggingface_hub's `constants.py` point, in its order."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if told := os.environ.get(name):
+            return _expanded(told)
+    home = os.environ.get("HF_HOME")
+    return (_expanded(home) if home else xdg() / "huggingface") / "hub"
 
 
 def _expanded(path: str) -> Path:

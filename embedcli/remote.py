@@ -10,17 +10,18 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
 
+from embedcli import keys
 from embedcli.engine import asked, cores
 from embedcli.errors import (
     EmbedError,
@@ -35,16 +36,16 @@ from embedcli.feed import Feed
 from embedcli.models.spec import ModelSpec
 from embedcli.outcomes import Outcome, vectors
 from embedcli.records import DEFAULTS, Embedded, Options, Vectors
+from embedcli.server.wire import NOT_FINITE, TOO_LONG
+
+T = TypeVar("T")
 
 _BATCH: Final = 64  # texts a request
+_BATCH_SIZE: Final = 2_000_000  # characters, far below what a server takes in bytes
 _IN_FLIGHT: Final = 4  # requests at once: two to work on, two on their way
 _TIMEOUT: Final = 900.0  # seconds for an answer
 _PATIENCE: Final = 300.0  # seconds of a server being busy
 _LONGEST_WAIT: Final = 30.0  # seconds between two attempts
-
-# Ollama's words (server/routes.go), by which it says what else a status of 400 would not.
-_TOO_LONG: Final = "the input length exceeds the context length"
-_NOT_FINITE: Final = "embedding contains NaN or Inf values"
 
 
 class Remote:
@@ -55,16 +56,15 @@ class Remote:
 
         Raises:
             NetworkError: it does not answer.
-            UsageError: it is no embedding server, wants another key, or `url` is no address.
+            UsageError: it is no embedding server, wants another key, or `url` is no address;
+                or `key` is none.
             ModelNotFound: it has no such model.
             ModelError: that model does not embed.
         """
-        self._door = _Door(url, key)
+        self._client = _Client(url, key)
         self._model = model
         facts = self._show()
-        info: Mapping[str, Any] = facts.get("model_info") or {}
-        self._ours = "embedcli.max_tokens" in info
-        self.spec = _spec(model, facts, info)
+        self._ours, self.spec = self._client.read(lambda: _spec(model, facts))
         self.threads = cores.allowed()
         self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="embed-remote")
 
@@ -74,7 +74,7 @@ class Remote:
     def close(self) -> None:
         """Close the connections, once what is under way has come back."""
         self._pool.shutdown(cancel_futures=True)
-        self._door.close()
+        self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -141,19 +141,24 @@ class Remote:
 
     def _batch(self, texts: list[str], options: Options) -> Sequence[Outcome]:
         """Return what becomes of each of `texts`."""
+        if len(texts) > 1 and sum(map(len, texts)) > _BATCH_SIZE:
+            return self._halves(texts, options)
         try:
             return self._ask(texts, options) if self._ours else self._ask_plainly(texts, options)
         except _Refused as refusal:
-            if refusal.what not in (_TOO_LONG, _NOT_FINITE):
-                raise self._door.complaint(refusal) from refusal
+            if refusal.what not in (TOO_LONG, NOT_FINITE):
+                raise self._client.complaint(refusal) from refusal
             if len(texts) == 1:
                 return [self._blamed(refusal, options)]
         # The answer does not say which text is to blame: one half has it, and the other is served.
+        return self._halves(texts, options)
+
+    def _halves(self, texts: list[str], options: Options) -> Sequence[Outcome]:
         half = len(texts) // 2
         return [*self._batch(texts[:half], options), *self._batch(texts[half:], options)]
 
     def _blamed(self, refusal: "_Refused", options: Options) -> TextTooLong | VectorError:
-        if refusal.what == _NOT_FINITE:
+        if refusal.what == NOT_FINITE:
             return VectorError(index=0)
         limit = asked.limit(self.spec, options)
         return TextTooLong(index=0, tokens=f"more than {limit}", limit=limit)
@@ -163,18 +168,13 @@ class Remote:
         try:
             return self._ask(texts, replace(options, truncate=False))
         except _Refused as refusal:
-            if refusal.what != _TOO_LONG or not options.truncate:
+            if refusal.what != TOO_LONG or not options.truncate:
                 raise
             return [replace(cut, truncated=True) for cut in self._ask(texts, options)]
 
     def _ask(self, texts: list[str], options: Options) -> list[Embedded]:
-        reply = self._door.post("/api/embed", self._request(texts, options))
-        vectors = np.array(reply["embeddings"], np.float32)
-        if vectors.shape[:1] != (len(texts),):
-            raise NetworkError(f"the server at `{self._door.url}` gave too few or too many vectors")
-        tokens = reply.get("tokens") or [reply.get("prompt_eval_count", 0)]
-        truncated = reply.get("truncated") or [False]
-        return [Embedded(*row) for row in zip(vectors, tokens, truncated, strict=True)]
+        reply = self._client.post("/api/embed", self._request(texts, options))
+        return self._client.read(lambda: _embedded(reply, len(texts)))
 
     def _request(self, texts: list[str], options: Options) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -197,26 +197,27 @@ class Remote:
 
     def _show(self) -> Mapping[str, Any]:
         try:
-            facts: Mapping[str, Any] = self._door.post("/api/show", {"model": self._model})
+            facts: Mapping[str, Any] = self._client.post("/api/show", {"model": self._model})
         except _Refused as refusal:
             if refusal.status == 404 and "not found" in refusal.what:
                 raise ModelNotFound(
-                    f"model '{self._model}' not found on `{self._door.url}`",
+                    f"model '{self._model}' not found on `{self._client.url}`",
                     hint=f"pull it there: embed pull {self._model}, or ollama pull {self._model}",
                 ) from refusal
-            raise self._door.complaint(refusal) from refusal
-        if "embedding" not in facts.get("capabilities", ["embedding"]):
-            raise ModelError(f"`{self._model}` on `{self._door.url}` does not embed")
+            raise self._client.complaint(refusal) from refusal
+        if not self._client.read(lambda: "embedding" in facts.get("capabilities", ["embedding"])):
+            raise ModelError(f"`{self._model}` on `{self._client.url}` does not embed")
         return facts
 
 
-def _spec(model: str, facts: Mapping[str, Any], info: Mapping[str, Any]) -> ModelSpec:
-    """Return what the server tells of its model; its files are not here."""
+def _spec(model: str, facts: Mapping[str, Any]) -> tuple[bool, ModelSpec]:
+    """Return whether a server is ours, and what it tells of its model; its files are not here."""
+    info: Mapping[str, Any] = facts["model_info"]
     named = {key.rpartition(".")[2]: value for key, value in info.items()}
     context = int(named.get("context_length", 512))
     told = str(facts.get("parameters", "")).split()
     limit = int(told[told.index("num_ctx") + 1]) if "num_ctx" in told else context
-    return ModelSpec(
+    spec = ModelSpec(
         name=model,
         folder=Path(),
         graph=Path(),
@@ -225,10 +226,21 @@ def _spec(model: str, facts: Mapping[str, Any], info: Mapping[str, Any]) -> Mode
         max_tokens=min(limit, context),
         context=context,
         pooling=(),
-        prompts=info.get("embedcli.prompts") or {},
+        prompts=dict(info.get("embedcli.prompts") or {}),
         default_prompt=info.get("embedcli.default_prompt"),
         digest=info.get("embedcli.digest") or str(facts.get("modified_at", "")),
     )
+    return "embedcli.max_tokens" in info, spec
+
+
+def _embedded(reply: Mapping[str, Any], number: int) -> list[Embedded]:
+    """Return the vectors of a reply to a `number` of texts."""
+    vectors = np.array(reply["embeddings"], np.float32)
+    if vectors.ndim != 2 or len(vectors) != number:
+        raise ValueError("too few or too many vectors")
+    tokens = reply.get("tokens") or [reply.get("prompt_eval_count", 0)]
+    truncated = reply.get("truncated") or [False]
+    return [Embedded(*row) for row in zip(vectors, tokens, truncated, strict=True)]
 
 
 class _Refused(Exception):
@@ -241,15 +253,15 @@ class _Refused(Exception):
         self.retry_after = retry_after
 
 
-class _Door:
+class _Client:
     """The way to one server: its address, and connections that are kept for the next request."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url = url
         self._address = _Address(url)
         self._headers = {"Content-Type": "application/json"}
-        if key:
-            self._headers["Authorization"] = f"Bearer {key}"
+        if key and (known := keys.read(key)):
+            self._headers["Authorization"] = f"Bearer {known}"
         self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401  # a JSON object
@@ -270,6 +282,23 @@ class _Door:
                     raise
                 time.sleep(min(refusal.retry_after, _LONGEST_WAIT))
 
+    def read(self, what: Callable[[], T]) -> T:
+        """Return what is made of an answer.
+
+        Raises:
+            UsageError: the answer has not the shape that it must have for that.
+        """
+        try:
+            return what()
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise self._other("it answers in another shape") from error
+
+    def _other(self, why: str) -> UsageError:
+        return UsageError(
+            f"the server at `{self.url}` is no embedding server: {why}",
+            hint="start one with `embed serve`, or correct --server",
+        )
+
     def complaint(self, refusal: _Refused) -> EmbedError:
         """Return what to tell a person of an answer that cannot be worked with."""
         if refusal.status == 401:
@@ -278,9 +307,10 @@ class _Door:
             )
         if refusal.status == 503:
             return NetworkError(f"the server at `{self.url}` stays busy", hint="try again later")
+        elsewhere = refusal.status in (404, 405)
         return UsageError(
             f"the server at `{self.url}` refuses: {refusal.status} {refusal.what}",
-            hint="is it an embedding server? `embed serve` and Ollama are",
+            hint="is it an embedding server? `embed serve` and Ollama are" if elsewhere else "",
         )
 
     def close(self) -> None:
@@ -295,10 +325,7 @@ class _Door:
         except orjson.JSONDecodeError:
             answer = None
         if not isinstance(answer, dict):
-            raise UsageError(
-                f"the server at `{self.url}` is no embedding server: it answers {status}, no JSON",
-                hint="start one with `embed serve`, or correct --server",
-            )
+            raise self._other(f"it answers {status}, no JSON")
         if status != 200:
             retry = headers.get("Retry-After", "1")
             seconds = float(retry) if retry.isdigit() else 1.0
@@ -316,7 +343,7 @@ class _Door:
                 connection.request("POST", self._address.path + path, content, self._headers)
                 response = connection.getresponse()
                 answer = response.status, response.headers, response.read()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, UnicodeError, http.client.HTTPException) as error:
                 connection.close()
                 if fresh:
                     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -338,16 +365,16 @@ class _Address:
         Raises:
             UsageError: it is no address of a server.
         """
-        parts = urlsplit(url if "://" in url or url.startswith("unix:") else f"http://{url}")
-        self.path = "" if parts.scheme == "unix" else parts.path.rstrip("/")
-        self._parts = parts
         wrong = UsageError(
             f"`--server {url}` is no address", hint="write http://host:port or unix:/path"
         )
         try:
+            parts = urlsplit(url if "://" in url or url.startswith("unix:") else f"http://{url}")
             self._port = parts.port
         except ValueError:
             raise wrong from None
+        self.path = "" if parts.scheme == "unix" else parts.path.rstrip("/")
+        self._parts = parts
         if parts.scheme not in ("http", "https", "unix"):
             raise wrong
         if not (parts.path if parts.scheme == "unix" else parts.hostname):

@@ -13,7 +13,8 @@ HOUSE = Path(embedcli.__file__).parent
 PLAN = {
     "errors": "",
     "records": "",
-    "places": "",
+    "keys": "errors",
+    "places": "errors",
     "feed": "",
     "outcomes": "errors records",
     "models.spec": "",
@@ -113,30 +114,35 @@ PLAN = {
     "server.gojson": "errors",
     "server.metrics": "server.gojson",
     "server.duration": "errors server.gojson",
+    "server.environment": "errors server.address server.duration",
     "server.names": "",
     "server.wire": "errors records server.duration server.gojson server.names",
     "server.openai": "records server.gojson server.wire",
     "server.guard": "errors formats.sources server.gojson server.metrics server.openai server.wire",
-    "server.queue": "engine.embedder records server.wire",
-    "server.shelf": "engine.embedder server.names",
-    "server.residency": "engine.embedder server.names server.shelf",
+    "server.admission": "engine.embedder records server.wire",
+    "server.store": "engine.embedder server.names",
+    "server.pool": "engine.embedder server.names server.store",
     "server.embedding": (
-        "engine.embedder errors formats.ollama records server.gojson server.guard "
-        "server.metrics server.openai server.queue server.residency server.shelf server.wire"
+        "engine.embedder errors formats.ollama records server.admission server.gojson "
+        "server.guard server.metrics server.names server.openai server.pool server.store "
+        "server.wire"
     ),
-    "server.library": (
-        "errors server.embedding server.gojson server.guard server.names server.shelf server.wire"
+    "server.management": (
+        "errors server.embedding server.gojson server.guard server.metrics server.names "
+        "server.store server.wire"
     ),
     "server.app": (
-        "errors server.embedding server.guard server.library server.metrics server.names "
-        "server.queue server.residency server.shelf server.wire"
+        "errors server.admission server.embedding server.guard server.management server.metrics "
+        "server.names server.pool server.store server.wire"
     ),
     "server.local": (
-        "engine.embedder errors load models.cache models.configs models.hashes models.kept "
-        "models.reference models.store server.names server.shelf"
+        "engine.embedder errors load models.cache models.catalog models.configs models.hashes "
+        "models.kept models.reference models.spec models.store server.names server.store"
     ),
-    "server.run": "errors",
-    "remote": "engine.asked engine.cores errors feed models.spec outcomes records",
+    "server.run": "errors server.guard",
+    "remote": (
+        "engine.asked engine.cores errors feed keys models.spec outcomes records server.wire"
+    ),
     "cli.console": "",
     "cli.options": "errors formats.streams records",
     "cli.fetching": "cli.console models.store",
@@ -172,8 +178,8 @@ PLAN = {
         "records"
     ),
     "cli.serve": (
-        "cli.console cli.options errors server.address server.app server.duration server.guard "
-        "server.local server.metrics server.names server.run"
+        "cli.console cli.options errors keys places server.address server.app server.duration "
+        "server.environment server.guard server.local server.metrics server.names server.run"
     ),
     "quantize.report": "engine.embedder records",
     "quantize.folder": "errors models.layout models.spec quantize.report",

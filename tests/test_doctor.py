@@ -1,7 +1,11 @@
 """`embed doctor` on this machine, and on one where something is broken."""
 
 import json
+from importlib.metadata import requires
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
 
 from tests.conftest import Finished, embed
 from tests.hub import Hub, serve
@@ -21,6 +25,12 @@ def test_this_machine_is_well() -> None:
     assert found["device cpu"] == ("ok", "runs")
     assert found["vectors"][0] == "ok"
     assert found["hub"] == ("ok", "not asked: the network is forbidden")
+
+
+def test_every_library_that_is_needed_is_told_of() -> None:
+    needed = [Requirement(line) for line in requires("embedcli") or ()]
+    names = {needs.name for needs in needed if not needs.marker}
+    assert names <= findings(embed("doctor", "--json", "--offline")).keys()
 
 
 def test_a_hub_that_does_not_answer_is_no_breakage() -> None:
@@ -51,6 +61,31 @@ def test_the_sizes_of_both_caches_are_told(tmp_path: Path) -> None:
     found = findings(embed("doctor", "--json", "--offline", env=own))
     assert found["models"] == ("ok", f"{tmp_path / 'hub'}: 1.5 KB")
     assert found["cache"] == ("ok", f"{tmp_path / 'own'}: 0 B")
+
+
+def no_folders(tmp_path: Path) -> list[str]:
+    """Return homes of the hub in which the system can find nothing, whoever asks."""
+    (tmp_path / "file").write_text("no folder")
+    return [str(tmp_path / "file"), str(tmp_path / ("x" * 300))]
+
+
+def test_a_cache_that_cannot_be_read_is_worth_a_note(tmp_path: Path) -> None:
+    for home in no_folders(tmp_path):
+        run = embed("doctor", "--json", "--offline", env={"HF_HOME": home, "EMBED_CACHE": home})
+        state, found = findings(run)["models"]
+        assert (run.code, run.err, state) == (0, "", "note")
+        assert found.startswith(f"cannot read the models in `{home}/hub`: ")
+
+
+@pytest.mark.parametrize("command", [["list"], ["text", "a", "-m", "bge-small", "--offline"]])
+def test_a_cache_that_cannot_be_read_is_named_with_the_way_out(
+    tmp_path: Path, command: list[str]
+) -> None:
+    for home in no_folders(tmp_path):
+        run = embed(*command, env={"HF_HOME": home})
+        error, hint = run.err.splitlines()
+        assert (run.code, hint) == (4, "hint: set HF_HUB_CACHE to a folder of yours")
+        assert error.startswith(f"error: cannot read the models in `{home}/hub`: ")
 
 
 def test_a_secret_in_the_environment_is_not_printed() -> None:

@@ -171,6 +171,31 @@ def test_no_texts_give_no_vectors(remote: Remote) -> None:
     assert remote.embed([]).shape == (0, 384)
 
 
+def test_long_texts_are_sent_a_few_at_a_time() -> None:
+    sizes = []
+
+    def answer(path: str, body: Any) -> Answer:  # noqa: ANN401
+        if path == "/api/show":
+            info = {"embedcli.max_tokens": 8, "bert.embedding_length": 1, "bert.context_length": 8}
+            return 200, {}, {"model_info": info}
+        sizes.append(len(orjson.dumps(body)))
+        rows = len(body["input"])
+        told = {"tokens": [3] * rows, "truncated": [True] * rows}
+        return 200, {}, {"embeddings": [[1.0]] * rows, **told}
+
+    with standing_between(answer) as url, Remote(url, "any") as remote:
+        assert remote.embed(["x" * 500_000] * 64).shape == (64, 1)
+    assert max(sizes) < 4_000_000
+
+
+@pytest.mark.parametrize(("status", "doubted"), [(400, False), (404, True), (405, True)])
+def test_only_a_path_that_is_none_makes_one_doubt_the_server(status: int, doubted: bool) -> None:
+    with standing_between(lambda *_: (status, {}, {"error": "no"})) as url:
+        done = embed("text", "a", "--server", url)
+    assert done.err.startswith(f"error: the server at `{url}` refuses: {status} no\n")
+    assert ("is it an embedding server?" in done.err) is doubted
+
+
 def test_a_busy_server_is_asked_again(server: Server) -> None:
     busy = itertools.chain([True, True], itertools.repeat(False))
 
@@ -209,6 +234,8 @@ PROBLEMS = [
     (["--server", "ftp://x"], 2, "`--server ftp://x` is no address"),
     (["--server", "unix:"], 2, "`--server unix:` is no address"),
     (["--server", "localhost:99999"], 2, "`--server localhost:99999` is no address"),
+    (["--server", "http://[::1"], 2, "`--server http://[::1` is no address"),
+    (["--server", "http://foo..bar:1"], 5, "cannot reach the server at `http://foo..bar:1`"),
     (["--server", "http://x", "--offline"], 2, "have no say with --server"),
 ]
 
@@ -234,6 +261,28 @@ def test_another_kind_of_server_is_told_apart() -> None:
     assert f"the server at `{url}` is no embedding server: it answers 200, no JSON" in done.err
 
 
+ODD: list[dict[str, Any]] = [
+    {"ok": True},
+    {"model_info": []},
+    {"model_info": {"bert.context_length": "long"}},
+    {"model_info": {}, "capabilities": None},
+    {"model_info": {"embedcli.max_tokens": 8, "bert.embedding_length": 3}, "embeddings": 7},
+    {"model_info": {}, "embeddings": [[1.0], [1.0]]},
+    {"model_info": {}, "embeddings": [1.0]},
+]
+
+
+@pytest.mark.parametrize("reply", ODD, ids=str)
+def test_a_server_of_another_shape_is_said_to_be_none(reply: dict[str, Any]) -> None:
+    with standing_between(lambda *_: (200, {}, reply)) as url:
+        done = embed("text", "a", "--server", url)
+    assert (done.code, done.err) == (
+        2,
+        f"error: the server at `{url}` is no embedding server: it answers in another shape\n"
+        "hint: start one with `embed serve`, or correct --server\n",
+    )
+
+
 def test_the_key_comes_from_the_environment() -> None:
     with serving("--api-key", "k") as server:
         without = embed("text", "a", "--server", server.url)
@@ -242,6 +291,12 @@ def test_the_key_comes_from_the_environment() -> None:
         f"error: the server at `{server.url}` wants a key\nhint: set EMBED_API_KEY to it\n"
     )
     assert having.code == 0
+
+
+def test_a_key_that_no_header_can_carry_is_refused_in_a_line(server: Server) -> None:
+    done = embed("text", "a", "--server", server.url, env={"EMBED_API_KEY": "a\rb"})
+    assert done.code == 2
+    assert done.err.startswith("error: the key holds characters that are no printable ASCII\nhint:")
 
 
 def test_a_dropped_connection_is_an_error_of_the_network(server: Server, remote: Remote) -> None:

@@ -317,9 +317,9 @@ def test_a_cache_that_cannot_be_written_is_told_in_a_line(machine: Machine) -> N
 def test_list_show_and_rm_tell_what_is_here(machine: Machine) -> None:
     machine.embed("text", "-m", NAME, "red")
     rows = [json.loads(line) for line in machine.embed("list", "--json").out.splitlines()]
-    assert [row["name"] for row in rows] == ["all-minilm", NAME]
-    assert (rows[1]["dimensions"], rows[1]["revision"]) == (3, COMMIT)
-    assert rows[1]["last_used"] is not None
+    assert [row["name"] for row in rows] == ["all-minilm", "all-minilm:int8", NAME]
+    assert (rows[2]["dimensions"], rows[2]["revision"]) == (3, COMMIT)
+    assert rows[2]["last_used"] is not None
     shown = json.loads(machine.embed("show", NAME, "--json").out)
     assert shown["facts"]["pooling"] == {"value": ["cls"], "source": "1_Pooling/config.json"}
     assert set(shown["sha256"]) == {GRAPH, WEIGHTS, ODD, "tokenizer.json"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -19,7 +20,11 @@ from embedcli.errors import EmbedError, ModelError
 if TYPE_CHECKING:
     from embedcli.models.spec import ModelSpec
 
-_PACKAGES: Final = ("tokenizers", "numpy", "huggingface-hub", "orjson", "starlette", "typer")
+# What is declared as needed, but for onnxruntime, which has a finding of its own.
+_PACKAGES: Final = (
+    "tokenizers", "numpy", "huggingface-hub", "filelock", "orjson", "starlette", "uvicorn",
+    "httptools", "prometheus-client", "typer", "rich",
+)  # fmt: skip
 _EXTRAS: Final = {"pyarrow": "parquet", "zstandard": "zst"}
 _VARIABLES: Final = ("EMBED_", "HF_", "HUGGINGFACE_", "OLLAMA_", "ORT_", "OMP_", "XDG_CACHE_HOME")
 _SECRETS: Final = ("TOKEN", "KEY")
@@ -116,12 +121,21 @@ def _cores() -> Finding:
 def _folders() -> Iterator[Finding]:
     from embedcli import places
 
-    for what, folder in (("models", places.hub()), ("cache", places.own())):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        writable = os.access(there, os.W_OK)
-        found = f"{folder}: {in_bytes(places.takes(folder))}"
-        state = State.OK if writable else State.NOTE
-        yield Finding(what, state, found if writable else f"{found}, and cannot be written")
+    for what, place in (("models", places.hub), ("cache", places.own)):
+        try:
+            yield _folder(what, place())
+        except EmbedError as error:
+            yield Finding(what, State.NOTE, f"{error} ({error.hint})")
+
+
+def _folder(what: str, folder: Path) -> Finding:
+    from embedcli import places
+
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+    writable = os.access(there, os.W_OK)
+    found = f"{folder}: {in_bytes(places.takes(folder))}"
+    state = State.OK if writable else State.NOTE
+    return Finding(what, state, found if writable else f"{found}, and cannot be written")
 
 
 def _environment() -> Iterator[Finding]:

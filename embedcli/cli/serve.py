@@ -1,6 +1,5 @@
 """`embed serve`: an HTTP server that speaks Ollama's `/api/embed` and OpenAI's `/v1/embeddings`."""
 
-import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,13 +10,16 @@ import typer
 
 from embedcli.cli import options
 from embedcli.cli.console import say
-from embedcli.errors import InputError, UsageError
+from embedcli.errors import InputError, ModelError, UsageError
 
 if TYPE_CHECKING:
     import socket
 
     from embedcli.server.address import Address
     from embedcli.server.names import Name
+
+
+_MOST_MODELS = 3  # as Ollama keeps where it runs on the CPU
 
 
 class LogFormat(StrEnum):
@@ -28,6 +30,7 @@ class LogFormat(StrEnum):
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[
         str | None,
         typer.Option(
@@ -63,7 +66,7 @@ def serve(
             "-m",
             "--model",
             metavar="NAME",
-            help="Load this model before the first request; may be repeated.",
+            help="Load this model at the start, until when /ready says 503; may be repeated.",
         ),
     ] = None,
     keep_alive: Annotated[
@@ -71,20 +74,22 @@ def serve(
         typer.Option(
             "--keep-alive",
             metavar="DURATION",
-            envvar=["EMBED_KEEP_ALIVE", "OLLAMA_KEEP_ALIVE"],
-            help="How long an idle model stays loaded: 5m by default, 90 (seconds), -1 for ever.",
+            envvar="EMBED_KEEP_ALIVE",
+            help="How long an idle model stays loaded: 90 (seconds), -1 for ever; "
+            "5m by default, or $OLLAMA_KEEP_ALIVE.",
         ),
     ] = None,
     max_loaded_models: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--max-loaded-models",
             metavar="N",
             min=0,
-            envvar=["EMBED_MAX_LOADED_MODELS", "OLLAMA_MAX_LOADED_MODELS"],
-            help="Beyond, the longest idle one is unloaded; 0: three.",
+            envvar="EMBED_MAX_LOADED_MODELS",
+            help="Beyond, the longest idle one is unloaded; "
+            "3 by default (or for 0), or $OLLAMA_MAX_LOADED_MODELS.",
         ),
-    ] = 0,
+    ] = None,
     max_queue: Annotated[
         int,
         typer.Option(
@@ -122,14 +127,15 @@ def serve(
         ),
     ] = 1_000_000,
     origins: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--origins",
             metavar="LIST",
-            envvar=["EMBED_ORIGINS", "OLLAMA_ORIGINS"],
-            help="Web origins allowed beside local ones, by comma; `*` in them is anything.",
+            envvar="EMBED_ORIGINS",
+            help="Web origins allowed beside local ones, by comma, or $OLLAMA_ORIGINS; "
+            "`*` in them is anything.",
         ),
-    ] = "",
+    ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -188,34 +194,39 @@ def serve(
 
       embed serve --host 0.0.0.0 --api-key-file key.txt --log-format json
     """
-    from embedcli.server import address, local, run
+    from embedcli.server import address, environment, local, run
     from embedcli.server.app import Settings, create_app
-    from embedcli.server.guard import Door, Limits
+    from embedcli.server.guard import Access, Limits
 
+    if uds is not None:
+        _check_no_address(context)
     where = _address(host, port)
     loopback = uds is not None or address.is_loopback(where.host)
-    door = Door(
+    listed = environment.origins() if origins is None else origins
+    most = environment.most_models() if max_loaded_models is None else max_loaded_models
+    access = Access(
         loopback=loopback and uds is None,
-        origins=[origin.strip() for origin in origins.split(",") if origin.strip()],
+        origins=[origin.strip() for origin in listed.split(",") if origin.strip()],
         key=_key(api_key, api_key_file),
     )
     settings = Settings(
-        door=door,
+        access=access,
         limits=Limits(max_body, max_texts, max_characters, client_timeout),
         keep_alive=_keep_alive(keep_alive),
-        most_models=max_loaded_models or 3,
+        most_models=most or _MOST_MODELS,
         most_tokens=max_queue,
         timeout=timeout or None,
         preload=_preload(models or ()),
         may_change=loopback or allow_changes,
     )
-    shelf = local.shelf(threads=threads, device=device)
+    store = local.model_store(threads=threads, device=device)
     listener = run.unix_socket(uds) if uds else run.tcp_socket(where.host, where.port)
     _set_up_log(log_format, quiet=quiet)
-    if not loopback and door.key is None:
+    _warn_of_the_cache()
+    if not loopback and access.key is None:
         _warn(where.host)
     run.serve(
-        create_app(shelf, settings),
+        create_app(store, settings),
         listener,
         started=lambda: None if quiet else say(f"listening on {_shown(listener, uds)}"),
         patience=client_timeout,
@@ -223,31 +234,41 @@ def serve(
     )
 
 
+def _check_no_address(context: typer.Context) -> None:
+    """Let the options of a unix socket pass; what the environment says of a port is overruled.
+
+    Raises:
+        UsageError: an address was typed beside it.
+    """
+    for name in ("host", "port"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--uds and --{name} are two places to listen", hint="leave out one of them"
+            )
+
+
 def _address(host: str | None, port: int | None) -> "Address":
     """Return where to listen: what an option says wins over `$OLLAMA_HOST`."""
-    from embedcli.server import address
+    from embedcli.server import address, environment
 
-    given = address.parse(os.environ.get("OLLAMA_HOST", ""))
-    if host is not None:
-        given = address.parse(host)
+    given = environment.host() if host is None else address.parse(host)
     return address.Address(given.host, given.port if port is None else port)
 
 
 def _keep_alive(text: str | None) -> float:
-    """Return seconds; Ollama's variable may hold nonsense, which means the default, an option not.
+    """Return seconds: what an option says wins over `$OLLAMA_KEEP_ALIVE`.
 
     Raises:
-        UsageError: an option's value is no duration.
+        UsageError: the option's value is no duration.
     """
-    from embedcli.server import duration
+    from embedcli.server import duration, environment
 
     if text is None:
-        return 300.0
+        return environment.keep_alive()
     try:
         return duration.from_option(text)
     except InputError as error:
-        if text == os.environ.get("OLLAMA_KEEP_ALIVE"):
-            return 300.0
         raise UsageError(
             f"`--keep-alive {text}` is no duration: {error}", hint="write 5m, 90s, 0 or -1"
         ) from error
@@ -257,21 +278,23 @@ def _key(given: str | None, file: Path | None) -> str | None:
     """Return the key.
 
     Raises:
-        UsageError: there are two, or an empty one.
+        UsageError: there are two, an empty one, or one that no header can carry.
         InputError: the file cannot be read.
     """
+    from embedcli import keys
+
     if file is None:
         key = given
     elif given is not None:
         raise UsageError("there are two keys: one in --api-key-file, one beside it")
     else:
         try:
-            key = file.read_text("utf-8").strip()
+            key = file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read the key in `{file}`: {error}") from error
     if key is not None and not key.strip():
         raise UsageError("the key is empty: anyone could guess it", hint="leave out --api-key")
-    return key
+    return None if key is None else keys.read(key)
 
 
 def _preload(models: Sequence[str]) -> list["Name"]:
@@ -295,6 +318,15 @@ def _set_up_log(form: LogFormat, *, quiet: bool) -> None:
     handler.setFormatter(metrics.JsonLines() if form is LogFormat.JSON else metrics.TextLines())
     metrics.log.addHandler(handler)
     metrics.log.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def _warn_of_the_cache() -> None:
+    from embedcli import places
+
+    try:
+        places.hub()
+    except ModelError as error:
+        say(f"warning: {error}\nhint: {error.hint}")
 
 
 def _warn(host: str) -> None:

@@ -76,11 +76,23 @@ def takes(reference: Reference) -> int:
     return sum(map(places.takes, folders))
 
 
+def name_of(repo: str, file: str) -> str:
+    """Return the shortest catalogue name of a graph, or the name of its repo."""
+    names = [
+        name if tag == "latest" else f"{name}:{tag}"
+        for name, rows in CATALOG.items()
+        for tag, row in rows.items()
+        if (row.repo, row.file) == (repo, file)
+    ]
+    # The repo that the bundled model was made from has names which mean the bundled one.
+    return min((name for name in names if not parse(name).bundled), key=len, default=repo)
+
+
 def _in_snapshot(repo: str, snapshot: Path) -> Iterator[Kept]:
     anyone = Reference(repo, repo=repo, revision=snapshot.name)
     receipt = receipts.read(cache.own_folder(anyone), snapshot.name)
     for file in sorted({*receipt.graphs, *layout.graphs_in(snapshot)}):
-        named = Reference(_name(repo, file), repo=repo, revision=snapshot.name, file=file)
+        named = Reference(name_of(repo, file), repo=repo, revision=snapshot.name, file=file)
         found = Found(named, snapshot, file, snapshot.name)
         if cache.is_whole(found, receipt):
             yield _kept(found)
@@ -94,14 +106,3 @@ def _kept(found: Found) -> Kept:
         size, dimensions = found.graph.stat().st_size, None
     name, used = found.reference.name, cache.last_use(found)
     return Kept(name, found.file, found.folder, size, dimensions, found.revision, used)
-
-
-def _name(repo: str, file: str) -> str:
-    """Return the shortest catalogue name of a graph, or the name of its repo."""
-    names = [
-        name if tag == "latest" else f"{name}:{tag}"
-        for name, rows in CATALOG.items()
-        for tag, row in rows.items()
-        if (row.repo, row.file) == (repo, file)
-    ]
-    return min(names, key=len, default=repo)

@@ -1,4 +1,4 @@
-"""Where to listen, and what the environment says of it in Ollama's variables."""
+"""Where to listen, in the words of Ollama's variable for it."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ def parse(text: str) -> Address:
 
     A port that is none becomes the default, as in Ollama (`envconfig/config.go`, `Host`).
     """
-    text = text.strip().strip("\"'")
     scheme, separator, rest = text.rpartition("://")
     default = _SCHEME_PORTS.get(scheme, PORT) if separator else PORT
     where = rest.partition("/")[0]

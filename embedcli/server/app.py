@@ -1,7 +1,8 @@
 """The web application: which path leads where, and what becomes of errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -23,14 +24,14 @@ from embedcli.errors import (
     UsageError,
     code_for,
 )
-from embedcli.server.embedding import Desk, Embedding
-from embedcli.server.guard import JSON, Door, Guard, Limits, refuse
-from embedcli.server.library import LibraryDesk
+from embedcli.server.admission import Admission, ClientGone
+from embedcli.server.embedding import Embedding, Service
+from embedcli.server.guard import JSON, Access, Guard, Limits, refuse
+from embedcli.server.management import Management
 from embedcli.server.metrics import Metrics, RequestLog, log, note
 from embedcli.server.names import Name
-from embedcli.server.queue import ClientGone, Queue
-from embedcli.server.residency import Residency
-from embedcli.server.shelf import Library, Shelf
+from embedcli.server.pool import ModelPool
+from embedcli.server.store import ModelIndex, ModelStore, ServedModel
 from embedcli.server.wire import Refusal
 
 # What an error means that no endpoint has put into the contract's words. Its own words may name
@@ -58,7 +59,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Settings:
     """How a server behaves."""
 
-    door: Door = field(default_factory=Door)
+    access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     keep_alive: float = 300.0  # seconds; infinity for ever
     most_models: int = 3
@@ -73,7 +74,7 @@ class State:
 
     def __init__(self) -> None:
         self.ready = False
-        self.failure: EmbedError | None = None  # why the server did not start
+        self.failure: Exception | None = None  # why the server has to end
 
 
 class Methods:
@@ -93,19 +94,22 @@ class Methods:
         await response(scope, receive, send)
 
 
-def create_app(shelf: Shelf, settings: Settings) -> Starlette:
-    """Return the application that serves the models on `shelf`."""
-    residency = Residency(shelf.load, keep_alive=settings.keep_alive, most=settings.most_models)
-    queue = Queue(most_tokens=settings.most_tokens)
+def create_app(store: ModelStore, settings: Settings) -> Starlette:
+    """Return the application that serves the models in `store`."""
+    pool = ModelPool(store.load, keep_alive=settings.keep_alive, most=settings.most_models)
+    admission = Admission(most_tokens=settings.most_tokens)
     metrics, state = Metrics(), State()
-    desk = Desk(Library(shelf), residency, queue, metrics, settings.limits, settings.timeout)
-    table = _table(desk, LibraryDesk(desk, shelf, may_change=settings.may_change), state)
+    service = Service(
+        ModelIndex(store), pool, admission, metrics, settings.limits, settings.timeout
+    )
+    management = Management(service, store, may_change=settings.may_change)
+    table = _table(service, management, state)
     paths = {path: Methods(endpoints) for path, endpoints in table.items()}
     app = Starlette(
         routes=[Route(path, methods) for path, methods in paths.items()],
         middleware=[
             Middleware(RequestLog, metrics=metrics, known=paths.__contains__),
-            Middleware(Guard, door=settings.door),
+            Middleware(Guard, access=settings.access),
         ],
         exception_handlers={
             Refusal: _refused,
@@ -115,16 +119,18 @@ def create_app(shelf: Shelf, settings: Settings) -> Starlette:
             HTTPException: _not_found(paths),
             Exception: _broken,
         },
-        lifespan=_lifespan(desk, settings.preload, state),
+        lifespan=_lifespan(service, management, settings.preload, state),
     )
     app.router.redirect_slashes = False  # Go redirects otherwise
     app.state.server = state
     return app
 
 
-def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str, Endpoint]]:
+def _table(
+    service: Service, management: Management, state: State
+) -> dict[str, dict[str, Endpoint]]:
     """Return the endpoints by path and method."""
-    embedding = Embedding(desk)
+    embedding = Embedding(service)
     document = (resources.files("embedcli.server") / "openapi.json").read_bytes()
 
     async def root(_: Request) -> Response:
@@ -139,9 +145,10 @@ def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str
         return Response(b'{"status":"not ready"}', 503, media_type=JSON)
 
     async def counters(_: Request) -> Response:
-        embedders = desk.residency.embedders()
-        waiting = {str(name): desk.queue.waiting(model) for name, model in embedders.items()}
-        page = desk.metrics.page(waiting)
+        embedders = service.pool.embedders()
+        waits = service.admission.waiting
+        waiting = {str(name): waits(model) for name, model in embedders.items()}
+        page = service.metrics.page(waiting)
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(_: Request) -> Response:
@@ -149,19 +156,19 @@ def _table(desk: Desk, library: LibraryDesk, state: State) -> dict[str, dict[str
 
     return {
         "/": _read(root),
-        "/api/version": _read(library.version),
-        "/api/tags": _read(library.tags),
-        "/api/ps": {"GET": library.ps},
+        "/api/version": _read(management.version),
+        "/api/tags": _read(management.tags),
+        "/api/ps": {"GET": management.ps},
         "/api/embed": {"POST": embedding.embed},
         "/api/embeddings": {"POST": embedding.embeddings},
-        "/api/show": {"POST": library.show},
-        "/api/pull": {"POST": library.pull},
-        "/api/delete": {"DELETE": library.delete},
-        "/api/generate": {"POST": library.generate},
-        "/api/chat": {"POST": library.chat},
+        "/api/show": {"POST": management.show},
+        "/api/pull": {"POST": management.pull},
+        "/api/delete": {"DELETE": management.delete},
+        "/api/generate": {"POST": management.generate},
+        "/api/chat": {"POST": management.chat},
         "/v1/embeddings": {"POST": embedding.openai},
-        "/v1/models": {"GET": library.openai_models},
-        "/v1/models/{model}": {"GET": library.openai_model},
+        "/v1/models": {"GET": management.openai_models},
+        "/v1/models/{model}": {"GET": management.openai_model},
         "/health": _read(health),
         "/ready": _read(ready),
         "/metrics": {"GET": counters},
@@ -174,31 +181,47 @@ def _read(endpoint: Endpoint) -> dict[str, Endpoint]:
 
 
 def _lifespan(
-    desk: Desk, preload: Sequence[Name], state: State
+    service: Service, management: Management, preload: Sequence[Name], state: State
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        try:
-            await _preload(desk, preload)
-        except EmbedError as error:
-            state.failure = error
-            raise
-        state.ready = True
+        with _telling(state):
+            models = [_present(service, name) for name in preload]
+        # Meanwhile the server answers, and is not ready.
+        loading = asyncio.create_task(_load(service, models, state))
         yield
         state.ready = False
-        await desk.residency.close()
-        desk.queue.close()
+        loading.cancel()
+        management.close()
+        await service.pool.close()
+        service.admission.close()
 
     return lifespan
 
 
-async def _preload(desk: Desk, wanted: Sequence[Name]) -> None:
-    for name in wanted:
-        model = desk.library.find(name)
-        if model is None:
-            raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name}")
-        async with desk.residency.using(model):
-            log.info("loaded %s", name)
+@contextmanager
+def _telling(state: State) -> Iterator[None]:
+    """Note what goes wrong, for the one who runs the server."""
+    try:
+        yield
+    except Exception as error:
+        state.failure = error
+        raise
+
+
+def _present(service: Service, name: Name) -> ServedModel:
+    model = service.index.find(name)
+    if model is None:
+        raise ModelNotFound(f"model '{name}' not found", hint=f"embed pull {name.typed()}")
+    return model
+
+
+async def _load(service: Service, models: Sequence[ServedModel], state: State) -> None:
+    with suppress(Exception), _telling(state):
+        for model in models:
+            async with service.pool.using(model):
+                log.info("loaded %s", model.name)
+        state.ready = True
 
 
 async def _refused(http: Request, error: Exception) -> Response:

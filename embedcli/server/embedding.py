@@ -5,6 +5,7 @@ Each makes its checks in the order in which Ollama makes them, since that decide
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
@@ -14,14 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from embedcli.engine.embedder import Embedder
-from embedcli.errors import EmbedError, ModelError, TextTooLong, VectorError
+from embedcli.errors import EmbedError, ModelError, ModelNotFound, TextTooLong, VectorError
 from embedcli.formats import ollama
 from embedcli.records import Embedded, Options
 from embedcli.server import gojson, guard, openai, wire
+from embedcli.server.admission import Admission
 from embedcli.server.metrics import Metrics, note
-from embedcli.server.queue import Queue
-from embedcli.server.residency import Residency
-from embedcli.server.shelf import Library, ServedModel
+from embedcli.server.names import Name
+from embedcli.server.pool import ModelPool
+from embedcli.server.store import ModelIndex, ServedModel
 from embedcli.server.wire import Extension, Fields, Refusal, Struct
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ _MISSPELT = "`input` was sent, but this endpoint reads `prompt`: /api/embed read
 class Work:
     """A request that has passed all checks which need no loaded model."""
 
+    asked: str  # how the request calls its model
     model: ServedModel
     texts: list[str]
     truncate: bool = True
@@ -48,12 +51,12 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Service:
     """What the endpoints work with."""
 
-    library: Library
-    residency: Residency
-    queue: Queue
+    index: ModelIndex
+    pool: ModelPool
+    admission: Admission
     metrics: Metrics
     limits: guard.Limits
     timeout: float | None  # seconds from a request's last byte to its answer
@@ -63,22 +66,27 @@ class Desk:
         body = await guard.body(http, self.limits)
         if struct is wire.OPENAI and http.headers.get("content-encoding") == "zstd":
             body = await asyncio.to_thread(guard.unpacked, body, self.limits)
-        return await _off_loop(lambda: wire.decode(struct, body), large=len(body) > _LARGE_BODY)
 
-    async def find(self, fields: Fields, *, empty: Refusal, any_case: bool = True) -> ServedModel:
-        """Return the model that the request names.
+        def decoded() -> Fields:
+            guard.check_values(body, self.limits)
+            return wire.decode(struct, body)
+
+        return await _off_loop(decoded, large=len(body) > _LARGE_BODY)
+
+    async def find(self, asked: str, name: Name, *, any_case: bool = True) -> ServedModel:
+        """Return the model that a request calls `asked`, which spells `name`.
 
         Raises:
-            Refusal: `empty` for no name, 400 for an impossible one, 404 for an unknown one.
+            Refusal: 404, there is none.
         """
-        name = wire.model_name(fields, empty=empty)
-        model = self.library.known(name)
+        model = self.index.known(name) or await self.look(name, any_case=any_case)
         if model is None:
-            model = await asyncio.to_thread(self.library.find, name, any_case=any_case)
-        if model is None:
-            asked = gojson.quote(fields["model"])
-            raise Refusal(404, f"model {asked} not found, try pulling it first")
+            raise _unknown(asked)
         return model
+
+    async def look(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
+        """Look what lies on the disk now under `name`."""
+        return await asyncio.to_thread(self.index.find, name, any_case=any_case)
 
     async def run(self, http: Request, work: Work) -> tuple[list[Embedded], int]:
         """Return the vectors of `work` in order, and when its model was ready (nanoseconds).
@@ -89,10 +97,8 @@ class Desk:
         """
         note(http.scope, {"model": str(work.model.name), "texts": len(work.texts)})
         try:
-            async with (
-                asyncio.timeout(self.timeout),
-                self.residency.using(work.model, work.keep_alive) as embedder,
-            ):
+            async with asyncio.timeout(self.timeout), AsyncExitStack() as stack:
+                embedder = await self._lend(stack, work)
                 ready = perf_counter_ns()
                 results = await self._results(http, work, embedder) if work.texts else []
         except TimeoutError:
@@ -106,14 +112,34 @@ class Desk:
         self.metrics.embedded(name, texts=len(results), tokens=tokens, truncated=cut)
         return results, ready
 
+    async def _lend(self, stack: AsyncExitStack, work: Work) -> Embedder:
+        """Return the loaded model of `work`, which `stack` gives back.
+
+        Raises:
+            Refusal: 404, it is gone since it was last looked for; 500, it cannot be loaded.
+        """
+        using = self.pool.using(work.model, work.keep_alive)
+        try:
+            return await stack.enter_async_context(using)
+        except ModelNotFound as error:
+            await asyncio.to_thread(self.index.models)  # and forget it
+            raise _unknown(work.asked) from error
+        except EmbedError as error:
+            raise Refusal(500, "the model could not be loaded", reason=str(error)) from error
+
     async def _results(self, http: Request, work: Work, embedder: Embedder) -> list[Embedded]:
         options = _options(work, embedder)
         try:
-            return await self.queue.run(embedder, work.texts, options, gone=partial(_gone, http))
+            gone = partial(_gone, http)
+            return await self.admission.run(embedder, work.texts, options, gone=gone)
         except Refusal:
             raise
         except EmbedError as error:
             raise _worded(error, work) from error
+
+
+def _unknown(asked: str) -> Refusal:
+    return Refusal(404, f"model {gojson.quote(asked)} not found, try pulling it first")
 
 
 def _options(work: Work, embedder: Embedder) -> Options:
@@ -162,20 +188,20 @@ async def _off_loop(work: Callable[[], T], *, large: bool) -> T:
 class Embedding:
     """The endpoints."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     async def embed(self, http: Request) -> Response:
         """POST /api/embed."""
         started = perf_counter_ns()
-        fields = await self._desk.fields(http, wire.EMBED)
+        fields = await self._service.fields(http, wire.EMBED)
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        wire.model_name(fields, empty=missing)
-        texts = wire.texts(fields.get("input"))
-        guard.check_texts(texts, self._desk.limits)
+        name = wire.model_name(fields, empty=missing)
+        texts = guard.texts(fields.get("input"), self._service.limits)
         work = Work(
-            await self._desk.find(fields, empty=missing),
+            asked,
+            await self._service.find(asked, name),
             texts,
             truncate=fields.get("truncate", True),
             dimensions=fields.get("dimensions", 0),
@@ -183,7 +209,7 @@ class Embedding:
             keep_alive=fields.get("keep_alive"),
             ours=wire.extension(fields),
         )
-        results, ready = await self._desk.run(http, work)
+        results, ready = await self._service.run(http, work)
         now = perf_counter_ns()
 
         def reply() -> bytes:
@@ -198,22 +224,24 @@ class Embedding:
 
     async def embeddings(self, http: Request) -> Response:
         """POST /api/embeddings, whose errors past the first checks are all 500."""
-        fields = await self._desk.fields(http, wire.LEGACY)
-        missing = Refusal(400, "model is required")
-        model = await self._desk.find(fields, empty=missing, any_case=False)
+        fields = await self._service.fields(http, wire.LEGACY)
+        asked = fields.get("model", "")
+        name = wire.model_name(fields, empty=Refusal(400, "model is required"))
+        model = await self._service.find(asked, name, any_case=False)
         prompt = fields.get("prompt", "")
         if not prompt and fields.get("input"):
             note(http.scope, {"hint": _MISSPELT})
-        guard.check_texts([prompt], self._desk.limits)
+        texts = guard.texts(prompt, self._service.limits)
         work = Work(
+            asked,
             model,
-            [prompt] if prompt else [],
+            texts,
             truncate=False,
             num_ctx=wire.num_ctx(fields),
             keep_alive=fields.get("keep_alive"),
         )
         try:
-            results, _ = await self._desk.run(http, work)
+            results, _ = await self._service.run(http, work)
         except Refusal as refusal:
             if refusal.status == 400:
                 refusal.status = 500
@@ -223,17 +251,16 @@ class Embedding:
 
     async def openai(self, http: Request) -> Response:
         """POST /v1/embeddings."""
-        fields = await self._desk.fields(http, wire.OPENAI)
+        fields = await self._service.fields(http, wire.OPENAI)
         as_base64 = openai.wants_base64(fields)
         given = openai.given_input(fields)
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        wire.model_name(fields, empty=missing)
-        texts = wire.texts(given)
-        guard.check_texts(texts, self._desk.limits)
-        model = await self._desk.find(fields, empty=missing)
-        work = Work(model, texts, dimensions=fields.get("dimensions", 0))
-        results, _ = await self._desk.run(http, work)
+        name = wire.model_name(fields, empty=missing)
+        texts = guard.texts(given, self._service.limits)
+        model = await self._service.find(asked, name)
+        work = Work(asked, model, texts, dimensions=fields.get("dimensions", 0))
+        results, _ = await self._service.run(http, work)
         body = await _off_loop(
             lambda: openai.reply(asked, results, as_base64=as_base64),
             large=len(results) > _LARGE_REPLY,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -20,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from embedcli.errors import UsageError
 from embedcli.formats import sources
-from embedcli.server import gojson, openai
+from embedcli.server import gojson, openai, wire
+from embedcli.server.gojson import Json
 from embedcli.server.metrics import note
 from embedcli.server.wire import Refusal
 
@@ -55,7 +57,12 @@ _OPEN_PATHS = {"/", "/health", "/ready"}  # what a probe asks, and what tells no
 _MOST_UNPACKED = 20 * 2**20  # bytes; this and the next are Ollama's
 _ZSTD_WINDOW = 8 * 2**20  # bytes
 
-_SLOWEST = 64 * 1024  # bytes a second, once the first grace is over
+# Bytes a second that a client must send of a long body, and take of a long answer, once the first
+# grace is over.
+SLOWEST = 64 * 1024
+
+_QUOTE, _COMMA = ord('"'), ord(",")
+_CHUNK = 64 * 1024  # bytes, which a core keeps close
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Who may come in."""
+class Access:
+    """Who is given access."""
 
     loopback: bool = True  # bound to an address that only this machine reaches
     origins: Sequence[str] = ()  # allowed beside those of this machine and of desktop apps
@@ -80,10 +87,10 @@ class Door:
 class Guard:
     """Turns away requests that a browser was tricked into, and those without the key."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
-        self._door = door
-        self._origins = (*door.origins, *_LOCAL_ORIGINS, *_APPS)
+        self._access = access
+        self._origins = (*access.origins, *_LOCAL_ORIGINS, *_APPS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
@@ -108,7 +115,7 @@ class Guard:
             return Response(status_code=403)
         if cors and scope["method"] == "OPTIONS":
             return Response(status_code=204, headers=_PREFLIGHT)
-        if self._door.loopback:
+        if self._access.loopback:
             host = _without_port(headers.get("host", ""))
             if not _is_local_name(host) and not _is_local_address(host):
                 note(scope, {"reason": "the host is not of this machine, to which we are bound"})
@@ -126,19 +133,19 @@ class Guard:
         host = headers.get("host", "")
         if origin is None or origin in (f"http://{host}", f"https://{host}"):
             return {}
-        if "*" in self._door.origins:
+        if "*" in self._access.origins:
             return {"Access-Control-Allow-Origin": "*"}
         if any(_matches(origin, pattern) for pattern in self._origins):
             return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
         return None
 
     def _has_key(self, headers: Headers) -> bool:
-        if self._door.key is None:
+        if self._access.key is None:
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
         # Compared in constant time, or each wrong byte would show in how long a refusal takes.
         return scheme.lower() == "bearer" and hmac.compare_digest(
-            given.strip().encode(), self._door.key.encode()
+            given.strip().encode(), self._access.key.encode()
         )
 
 
@@ -218,13 +225,13 @@ async def body(http: Request, limits: Limits) -> bytes:
     """
     announced = http.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limits.body:
-        raise _too_large(limits)
+        raise _too_large(limits.body)
     chunks: list[bytes] = []
     size = 0
     started = time.monotonic()
     stream = http.stream()
     while True:
-        deadline = started + limits.patience + size / _SLOWEST
+        deadline = started + limits.patience + size / SLOWEST
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 chunk = await anext(stream, b"")
@@ -236,14 +243,14 @@ async def body(http: Request, limits: Limits) -> bytes:
             return b"".join(chunks)
         size += len(chunk)
         if size > limits.body:
-            raise _too_large(limits)
+            raise _too_large(limits.body)
         chunks.append(chunk)
 
 
-def _too_large(limits: Limits) -> Refusal:
+def _too_large(most: int) -> Refusal:
     return Refusal(
         413,
-        f"request body too large: the limit is {limits.body} bytes",
+        f"request body too large: the limit is {most} bytes",
         headers={"Connection": "close"},
     )
 
@@ -266,22 +273,49 @@ def unpacked(packed: bytes, limits: Limits) -> bytes:
     except zstd.ZstdError:
         raise Refusal(400, "the zstd body is damaged") from None
     if len(plain) > most:
-        raise _too_large(limits)
+        raise _too_large(most)
     return plain
 
 
-def check_texts(texts: Sequence[str], limits: Limits) -> None:
-    """Let `texts` pass, in number and length.
+def check_values(body: bytes, limits: Limits) -> None:
+    """Let a body pass that cannot hold many more texts than the limit, before all are built.
 
     Raises:
-        Refusal: 413; the text names the place, never the words.
+        Refusal: 413.
     """
-    if len(texts) > limits.texts:
-        raise Refusal(413, f"too many inputs: {len(texts)}, the limit is {limits.texts}")
-    for index, text in enumerate(texts):
+    most = max(gojson.MAX_VALUES, 2 * limits.texts)
+    if body.count(b",") > most and _separators(body) > most:
+        raise Refusal(413, f"too many inputs: the limit is {limits.texts}")
+
+
+def _separators(body: bytes) -> int:
+    """Return how many commas of a JSON document lie outside of strings."""
+    # What is left between escaped quotes are quotes that open or close a string.
+    plain = np.frombuffer(body.replace(b"\\\\", b"").replace(b'\\"', b""), np.uint8)
+    inside, found = False, 0
+    for start in range(0, len(plain), _CHUNK):
+        chunk = plain[start : start + _CHUNK]
+        # Whether the number of quotes so far is odd; it may wrap, which leaves that as it is.
+        odd = (np.cumsum(chunk == _QUOTE, dtype=np.uint8) + np.uint8(inside)) & 1
+        found += int(np.count_nonzero((chunk == _COMMA) & (odd == 0)))
+        inside = bool(odd[-1])
+    return found
+
+
+def texts(value: Json, limits: Limits) -> list[str]:
+    """Return the texts of a request's input, which are neither too many nor too long.
+
+    Raises:
+        Refusal: 413, they are; the text names the place, never the words. 400, they are no texts.
+    """
+    if isinstance(value, list) and len(value) > limits.texts:
+        raise Refusal(413, f"too many inputs: {len(value)}, the limit is {limits.texts}")
+    given = wire.texts(value)
+    for index, text in enumerate(given):
         if len(text) > limits.characters:
             raise Refusal(
                 413,
                 f"input {index} is too long: {len(text)} characters, "
                 f"the limit is {limits.characters}",
             )
+    return given

@@ -30,6 +30,11 @@ class Name:
             parts.insert(0, self.host)
         return "/".join(parts)
 
+    def typed(self) -> str:
+        """Return the name as it is typed on the command line, where no model has a host."""
+        model = self.model if self.tag == TAG else f"{self.model}:{self.tag}"
+        return model if self.namespace == NAMESPACE else f"{self.namespace}/{model}"
+
     def folded(self) -> "Name":
         """Return the name that equals every other spelling in upper or lower case."""
         return Name(

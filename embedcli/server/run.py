@@ -17,12 +17,12 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from embedcli.errors import EmbedError, UsageError
+from embedcli.errors import UsageError
+from embedcli.server.guard import SLOWEST
 
 _BACKLOG = 2048  # connections that wait to be accepted
 _IDLE = 75  # seconds that a connection without a request stays open
 _LARGEST_HEAD = 64 * 1024  # bytes
-_SLOWEST = 64 * 1024  # bytes a second that a client must take of a long answer
 
 
 def tcp_socket(host: str, port: int) -> socket.socket:
@@ -33,24 +33,27 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     """
     listener = None
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )[0]
+        # Of a name with addresses of both kinds, `localhost` above all, clients try IPv4.
+        family, kind, protocol, _, where = min(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP),
+            key=lambda address: address[0] != socket.AF_INET,
+        )
         # With the protocol spelled out: asyncio only then sends small answers without delay.
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
         listener.listen(_BACKLOG)
         return listener
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # of a name with an empty or too long part
         if listener is not None:
             listener.close()
-        if error.errno == errno.EADDRINUSE:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise UsageError(
                 f"port {port} of {host} is in use", hint="choose another one with --port"
             ) from error
+        why = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"cannot listen on `{host}`, port {port}: {error.strerror}",
+            f"cannot listen on `{host}`, port {port}: {why}",
             hint="choose an address of this machine with --host, or another --port",
         ) from error
 
@@ -101,8 +104,7 @@ def serve(
     `started` is called once requests are answered. `patience` is how many seconds a client may
     stall, `drain` how many the end may take.
 
-    Raises:
-        EmbedError: a model that was to be loaded first could not be.
+    Raises whatever kept a model from being loaded that was to be loaded first.
     """
     config = uvicorn.Config(
         app,
@@ -116,21 +118,33 @@ def serve(
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=None if drain is None else int(drain) + 1,
     )
+    server = _Server(config, app, started)
     try:
-        asyncio.run(_Server(config, started).serve(sockets=[listener]))
+        asyncio.run(server.serve(sockets=[listener]))
     except SystemExit:  # uvicorn's way to say that the start failed
-        failure: EmbedError | None = app.state.server.failure
-        if failure is None:
+        if server.failure() is None:
             raise
-        raise failure from None
+    failure = server.failure()
+    if failure is not None:
+        raise failure
 
 
 class _Server(uvicorn.Server):
     """Ends by returning. Uvicorn's own raises the signal again, and so dies of it."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, started: Callable[[], None]) -> None:
         super().__init__(config)
+        self._state = app.state.server
         self._tell_started = started
+
+    def failure(self) -> Exception | None:
+        """Return why the server had to end, if it had to."""
+        failure: Exception | None = self._state.failure
+        return failure
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to end: also where a model could not be loaded."""
+        return await super().on_tick(counter) or self.failure() is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
@@ -194,10 +208,12 @@ class _Joined:
 class _PatientProtocol(HttpToolsProtocol):
     """HTTP that cuts off a client who does not finish its head, or does not take its answer.
 
-    A body that comes too slowly is the guard's affair: it can still answer with a reason.
+    A body that comes too slowly is the guard's affair: it can still answer with a reason. What
+    comes of a body after its answer is dropped here, and has as long as a head.
     """
 
     seconds: float
+    _in_body = False  # of the request whose head came last
     _head: asyncio.TimerHandle | None = None
     _head_size = 0  # bytes
     _taking: asyncio.TimerHandle | None = None
@@ -209,12 +225,30 @@ class _PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Note when a request's head begins, and when it is whole."""
-        before = self.cycle
+        before, was_in_body = self.cycle, self._in_body
         super().data_received(data)
         if self.cycle is not before:
             self._stop_waiting()
-        elif self.cycle is None or self.cycle.response_complete:
-            self._begin_head(len(data))
+        elif not self._in_body and (self.cycle is None or self.cycle.response_complete):
+            self._begin_head(0 if was_in_body else len(data))
+
+    def on_headers_complete(self) -> None:
+        """Note that a body follows, perhaps an empty one."""
+        super().on_headers_complete()
+        self._in_body = True
+
+    def on_message_complete(self) -> None:
+        """Note that a head follows."""
+        super().on_message_complete()
+        self._in_body = False
+        if self.cycle.response_complete:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a body that was answered early, but not for ever."""
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._await_head()
 
     def pause_writing(self) -> None:
         """Watch that a client who is behind keeps taking its answer."""
@@ -262,7 +296,7 @@ class _PatientProtocol(HttpToolsProtocol):
         left = self.transport.get_write_buffer_size()
 
         def check() -> None:
-            if left - self.transport.get_write_buffer_size() < _SLOWEST * self.seconds:
+            if left - self.transport.get_write_buffer_size() < SLOWEST * self.seconds:
                 self._cut_off()
             else:
                 self._await_taking()

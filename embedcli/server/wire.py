@@ -6,6 +6,7 @@ has an odd field, is read again as Go would, for Go's words on it.
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,12 +99,10 @@ def decode(struct: Struct, body: bytes) -> Fields:
         Refusal: 400, the body is not JSON or a field is of the wrong type; the text is Go's.
     """
     if body.count(b"[") + body.count(b"{") <= _MOST_BRACKETS:
-        try:
+        with suppress(orjson.JSONDecodeError, InputError):
             value = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return _decode_as_go(struct, body)
-        if isinstance(value, dict) and _is_plain(struct, value):
-            return {name: value[name] for name in struct.fields if name in value}
+            if isinstance(value, dict) and _is_plain(struct, value):
+                return _fields(struct, value)
     return _decode_as_go(struct, body)
 
 
@@ -116,7 +115,7 @@ def _is_plain(struct: Struct, members: dict[str, Any]) -> bool:
                 return False
         elif not _is_exactly(kind, value):
             return False
-    return _settles(struct, members)
+    return True
 
 
 def _is_exactly(kind: str, value: Json) -> bool:
@@ -125,14 +124,17 @@ def _is_exactly(kind: str, value: Json) -> bool:
     return value is not None and type(value) is _PYTHON_TYPES.get(kind, type(value))
 
 
-def _settles(struct: Struct, members: dict[str, Any]) -> bool:
-    """Replace a valid `keep_alive` by its seconds; False where it is not valid."""
-    if "duration" in struct.fields.values() and "keep_alive" in members:
-        try:
-            members["keep_alive"] = duration.from_json(members["keep_alive"])
-        except InputError:
-            return False
-    return True
+def _fields(struct: Struct, members: dict[str, Any]) -> Fields:
+    """Return the plain `members` that `struct` knows, a `keep_alive` in seconds.
+
+    Raises:
+        InputError: it is no duration.
+    """
+    return {
+        name: duration.from_json(members[name]) if kind == "duration" else members[name]
+        for name, kind in struct.fields.items()
+        if name in members
+    }
 
 
 def _decode_as_go(struct: Struct, body: bytes) -> Fields:

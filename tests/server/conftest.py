@@ -15,7 +15,7 @@ from embedcli.engine.embedder import Embedder
 from embedcli.errors import ModelNotFound
 from embedcli.server.app import Settings, create_app
 from embedcli.server.names import Name
-from embedcli.server.shelf import Progress, ServedModel, Shelf
+from embedcli.server.store import ModelStore, Progress, ServedModel
 
 COLOURS = ServedModel(
     name=Name("colours"),
@@ -31,28 +31,28 @@ COLOURS = ServedModel(
 )
 
 
-def shelf_of(
+def store_of(
     load: Callable[[ServedModel], Embedder], models: Sequence[ServedModel] = (COLOURS,)
-) -> Shelf:
-    """Return a shelf from which models can be deleted, and to which `teal` can be pulled."""
+) -> ModelStore:
+    """Return a store from which models can be deleted, and to which `teal` can be pulled."""
     here = list(models)
 
-    def pull(name: Name) -> Iterator[Progress]:
+    def pull(name: Name, report: Callable[[Progress], None]) -> None:
         if name.model != "teal":
             raise ModelNotFound("no such model")
         for completed in (0, 5, 10):
-            yield Progress("0123456789ab", total=10, completed=completed)
+            report(Progress("0123456789ab", total=10, completed=completed))
 
     def find(name: Name) -> ServedModel | None:
         return next((model for model in here if model.name == name), None)
 
-    return Shelf(lambda: list(here), find, load, pull, here.remove)
+    return ModelStore(lambda: list(here), find, load, pull, here.remove)
 
 
 @contextmanager
-def client_of(shelf: Shelf, settings: Settings | None = None) -> Iterator[TestClient]:
+def client_of(store: ModelStore, settings: Settings | None = None) -> Iterator[TestClient]:
     """Lend a client of a server in this process; a bug becomes a 500, as it would for others."""
-    app = create_app(shelf, settings or Settings())
+    app = create_app(store, settings or Settings())
     with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
         yield client
 
@@ -60,7 +60,7 @@ def client_of(shelf: Shelf, settings: Settings | None = None) -> Iterator[TestCl
 @pytest.fixture(scope="session")
 def client(palette: Embedder) -> Iterator[TestClient]:
     """A client of a server for `colours`."""
-    with client_of(shelf_of(lambda _: palette)) as client:
+    with client_of(store_of(lambda _: palette)) as client:
         yield client
 
 
@@ -71,6 +71,7 @@ class Server:
     process: subprocess.Popen[bytes]
     host: str
     port: int
+    said: str  # before it listened
 
     @property
     def url(self) -> str:
@@ -85,11 +86,12 @@ class Server:
 
 @contextmanager
 def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Server]:
-    """Lend a server that listens on a free port."""
+    """Lend a server that listens on a free port, or where `--uds` says."""
+    where = [] if "--uds" in arguments else ["--port", "0"]
     ours = ("EMBED_", "OLLAMA_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "embedcli", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", "embedcli", "serve", *where, *arguments],
         stderr=subprocess.PIPE,
         env={**clean, **(env or {})},
     )
@@ -100,7 +102,7 @@ def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Serv
         assert line, f"it ended: {said}"
     host, _, port = line.rstrip("\n").rpartition("/")[2].rpartition(":")
     try:
-        yield Server(process, host, int(port) if port.isdigit() else 0)
+        yield Server(process, host, int(port) if port.isdigit() else 0, said)
     finally:
         process.kill()
         process.communicate()

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from embedcli.engine.batches import Limits
 from embedcli.engine.embedder import Embedder
 from embedcli.engine.session import Session
-from tests.server.conftest import client_of, shelf_of
+from tests.server.conftest import client_of, store_of
 
 RED = np.array([13, 12, 12], np.float32)
 
@@ -132,7 +132,7 @@ def test_num_ctx_raises_the_limit_up_to_what_the_graph_takes(palette: Embedder) 
     session = Session(spec, threads=1)
     wide = Embedder(spec, palette.tokenizer, lambda _: session, threads=1, limits=limits)
     counts = []
-    with client_of(shelf_of(lambda _: wide)) as client:
+    with client_of(store_of(lambda _: wide)) as client:
         for more in ({}, {"num_ctx": 9}, {"num_ctx": 40960}):
             body = {"model": "colours", "input": LONG, "options": more}
             counts.append(post(client, "/api/embed", body)[1]["prompt_eval_count"])
@@ -395,6 +395,13 @@ def test_openais_errors_are_objects(
 def test_openais_clients_may_send_zstd(client: TestClient, packed: bytes, status: int) -> None:
     headers = {"Content-Encoding": "zstd"}
     assert client.post("/v1/embeddings", content=packed, headers=headers).status_code == status
+
+
+def test_a_zstd_body_over_its_limit_is_told_that_limit(client: TestClient) -> None:
+    packed = zstandard.compress(b" " * (20 * 2**20 + 1))
+    answer = client.post("/v1/embeddings", content=packed, headers={"Content-Encoding": "zstd"})
+    message = "request body too large: the limit is 20971520 bytes"
+    assert answer.json()["error"]["message"] == message
 
 
 def test_gzip_is_refused_as_go_would(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 """Who may come in, and with how much."""
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +8,8 @@ from starlette.testclient import TestClient
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
-from embedcli.server.guard import Door, Limits
-from tests.server.conftest import client_of, shelf_of
+from embedcli.server.guard import Access, Limits
+from tests.server.conftest import client_of, store_of
 
 OURS = [
     "localhost", "localhost:11434", "LOCALHOST", "127.0.0.1:11434", "127.1.2.3", "[::1]:11434",
@@ -31,8 +32,8 @@ def test_a_foreign_host_is_refused_on_every_path(client: TestClient, host: str, 
 
 
 def test_a_server_for_the_network_takes_any_host(palette: Embedder) -> None:
-    settings = Settings(door=Door(loopback=False))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    settings = Settings(access=Access(loopback=False))
+    with client_of(store_of(lambda _: palette), settings) as client:
         assert client.get("/", headers={"Host": "embed.example.com"}).status_code == 200
 
 
@@ -94,8 +95,8 @@ def test_a_preflight_is_told_what_is_allowed(client: TestClient) -> None:
 def test_more_origins_can_be_allowed(
     palette: Embedder, pattern: str, origin: str, status: int
 ) -> None:
-    settings = Settings(door=Door(origins=[pattern]))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    settings = Settings(access=Access(origins=[pattern]))
+    with client_of(store_of(lambda _: palette), settings) as client:
         answer = client.get("/", headers={"Origin": origin})
     shown = {"*": "*"}.get(pattern, origin)
     assert answer.status_code == status
@@ -107,8 +108,8 @@ def test_more_origins_can_be_allowed(
 
 @pytest.fixture(scope="module")
 def locked(palette: Embedder) -> Iterator[TestClient]:
-    settings = Settings(door=Door(key="s3cret"))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    settings = Settings(access=Access(key="s3cret"))
+    with client_of(store_of(lambda _: palette), settings) as client:
         yield client
 
 
@@ -144,6 +145,24 @@ def test_without_a_key_any_authorization_is_ignored(client: TestClient) -> None:
 # Sizes.
 
 
+def test_far_too_many_texts_are_refused_before_they_are_built(client: TestClient) -> None:
+    # `model` is no string, which is said of every body that is read.
+    body = b'{"model":1,"input":[' + b'"ab" , ' * 300_000 + b'"ab"]}'
+    tracemalloc.start()
+    answer = client.post("/api/embed", content=body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    error = {"error": "too many inputs: the limit is 50000"}
+    assert (answer.status_code, answer.json()) == (413, error)
+    assert peak < 30_000_000
+
+
+def test_commas_inside_of_texts_count_for_nothing(client: TestClient) -> None:
+    text = ',,,, \\", \\\\' * 80_000
+    reply = client.post("/api/embed", json={"model": "colours", "input": [text, "green,,,"]})
+    assert (reply.status_code, len(reply.json()["embeddings"])) == (200, 2)
+
+
 @pytest.mark.parametrize(
     ("texts", "error"),
     [
@@ -157,7 +176,7 @@ def test_what_is_over_a_limit_is_told_so_and_not_repeated(
     palette: Embedder, texts: list[str], error: str
 ) -> None:
     settings = Settings(limits=Limits(body=200, texts=3, characters=10))
-    with client_of(shelf_of(lambda _: palette), settings) as client:
+    with client_of(store_of(lambda _: palette), settings) as client:
         answer = client.post("/api/embed", json={"model": "colours", "input": texts})
         assert (answer.status_code, answer.json()) == (413, {"error": error})
         good = client.post("/api/embed", json={"model": "colours", "input": texts[0][:5]})

@@ -54,7 +54,6 @@ ADDRESSES = {
     "[::1]": Address("::1"),
     "[::1]:1337": Address("::1", 1337),
     "::1": Address("::1"),
-    " '0.0.0.0:5' ": Address("0.0.0.0", 5),
     "1.2.3.4:66000": Address("1.2.3.4"),
     "1.2.3.4:-1": Address("1.2.3.4"),
     "localhost:": Address("localhost"),

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings, create_app
-from tests.server.conftest import shelf_of
+from tests.server.conftest import store_of
 
 Schema = dict[str, Any]
 
@@ -95,7 +95,7 @@ def _plain(schema: Schema) -> st.SearchStrategy[Any]:
 
 
 def test_every_path_and_method_is_described(client: TestClient, palette: Embedder) -> None:
-    routes = create_app(shelf_of(lambda _: palette), Settings()).routes
+    routes = create_app(store_of(lambda _: palette), Settings()).routes
     served = {route.path for route in routes if isinstance(route, Route)}
     described = document(client)["paths"]
     assert served == set(described)

@@ -8,11 +8,13 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from httpx2 import Client
 
 from tests.conftest import embed
 from tests.server.conftest import Server, serving
@@ -165,6 +167,25 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(impatient: Server) ->
         assert watch.poll(20_000), "the server waits for ever"
 
 
+def test_a_body_that_was_answered_early_is_read_to_its_end() -> None:
+    body = {"model": "all-minilm", "input": "a" * 3_000_000}
+    with serving("--api-key", "k") as server, connection(server) as sock:
+        sock.sendall(request(body))
+        assert answer(sock)[0] == 401
+        head, _, rest = request({"model": "all-minilm", "input": "a"}).partition(b"\r\n")
+        sock.sendall(head + b"\r\nAuthorization: Bearer k\r\n" + rest)
+        assert answer(sock)[0] == 200
+
+
+def test_a_client_that_stalls_after_an_early_answer_is_cut_off() -> None:
+    hasty = ("--api-key", "k", "--client-timeout", "0.3")
+    with serving(*hasty) as server, connection(server) as sock:
+        sock.sendall(request({"model": "all-minilm", "input": "a"})[:-5])
+        assert answer(sock)[0] == 401
+        with pytest.raises(ConnectionResetError):
+            sock.recv(100)
+
+
 HALF = [
     b"POST /api/embed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{",
     b"POST /api/embed HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
@@ -254,13 +275,51 @@ def test_a_server_for_the_network_without_a_key_is_warned_of() -> None:
     )
 
 
+def test_blanks_around_a_key_lock_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_bytes(b"\r\n abc\r\n")
+    for arguments, env in (
+        (["--api-key", "abc "], {}),
+        (["--api-key-file", str(tmp_path / "key.txt")], {}),
+        ([], {"EMBED_API_KEY": "abc\r\n"}),
+    ):
+        with serving(*arguments, env=env) as server:
+            for key in ("abc", " abc\r"):
+                to = ("--server", server.url)
+                assert embed("text", "a", *to, env={"EMBED_API_KEY": key}).code == 0
+
+
+BUG = """
+from embedcli.engine import embedder
+
+def load(self):
+    raise RecursionError("of nobody's making")
+
+embedder.Embedder.load = load
+"""
+
+
+def test_a_bug_at_the_start_is_shown_as_one(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BUG)
+    path = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    done = embed("serve", "-m", "all-minilm", "--port", "0", env=path)
+    assert done.code == 70
+    assert "RecursionError: of nobody's making" in done.err
+
+
 WRONG = [
     (["--keep-alive", "soon"], 2, "`--keep-alive soon` is no duration"),
     (["-m", "nowhere", "--port", "0"], 4, "model 'nowhere:latest' not found"),
+    (["-m", "nowhere", "--port", "0"], 4, "hint: embed pull nowhere\n"),
     (["-m", "./folder", "--port", "0"], 2, "a server's model is a name, never a path"),
     (["--host", "203.0.113.9", "--port", "0"], 2, "cannot listen on `203.0.113.9`"),
+    (["--host", "127.0.0..1", "--port", "0"], 2, "cannot listen on `127.0.0..1`"),
+    (["--uds", "x", "--port", "0"], 2, "--uds and --port are two places to listen"),
+    (["--uds", "x", "--host", "localhost"], 2, "--uds and --host are two places to listen"),
     (["--api-key-file", "nowhere.txt"], 3, "cannot read the key in `nowhere.txt`"),
     (["--api-key", ""], 2, "the key is empty"),
+    (["--api-key", "schlüssel"], 2, "the key holds characters that are no printable ASCII"),
+    (["--api-key", "a\tb"], 2, "the key holds characters that are no printable ASCII"),
+    (["--device", "nonsense", "--port", "0"], 2, "there is no device `nonsense` here"),
 ]
 
 
@@ -275,7 +334,30 @@ def test_what_cannot_be_served_is_said_in_a_line(
 
 
 def test_ollamas_variables_count_where_ours_are_not_set(server: Server) -> None:
-    taken = embed("serve", env={"OLLAMA_HOST": f"http://127.0.0.1:{server.port}/"})
+    taken = embed("serve", env={"OLLAMA_HOST": f" 'http://127.0.0.1:{server.port}/' "})
     ours = embed("serve", "--host", "127.0.0.1", env={"EMBED_PORT": str(server.port)})
     assert taken.err == ours.err
     assert f"port {server.port} of 127.0.0.1 is in use" in ours.err
+
+
+def test_ollamas_variables_are_read_as_ollama_reads_them() -> None:
+    odd = {
+        "OLLAMA_HOST": "'localhost'",  # the name, whose first address may be that of IPv6
+        "OLLAMA_ORIGINS": "'http://page.example, http://other.example'",
+        "OLLAMA_KEEP_ALIVE": '"1h"',
+        "OLLAMA_MAX_LOADED_MODELS": "abc",
+    }
+    with serving(env=odd) as server, Client(base_url=server.url) as client:
+        assert server.host == "127.0.0.1"
+        assert client.get("/", headers={"Origin": "http://other.example"}).status_code == 200
+        client.post("/api/embed", json={"model": "all-minilm"})
+        (entry,) = client.get("/api/ps").json()["models"]
+    left = datetime.fromisoformat(entry["expires_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=50) < left <= timedelta(hours=1)
+
+
+def test_nonsense_in_ollamas_variables_is_the_default() -> None:
+    for value in ("abc", "''", "-1"):
+        nonsense = {"OLLAMA_MAX_LOADED_MODELS": value, "OLLAMA_KEEP_ALIVE": "soon"}
+        done = embed("serve", "-m", "nowhere", "--port", "0", env=nonsense)
+        assert (done.code, "model 'nowhere:latest' not found" in done.err) == (4, True)

@@ -1,7 +1,10 @@
-"""The endpoints around embedding: which models there are, and their coming and going."""
+"""The endpoints that manage models: which there are, and their coming and going."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,24 +13,31 @@ from starlette.responses import Response, StreamingResponse
 
 from embedcli.errors import EmbedError, ModelNotFound, OutputError
 from embedcli.server import gojson, names, wire
-from embedcli.server.embedding import Desk
+from embedcli.server.embedding import Service
 from embedcli.server.guard import JSON
+from embedcli.server.metrics import log
 from embedcli.server.names import Name
-from embedcli.server.shelf import Progress, ServedModel, Shelf
+from embedcli.server.store import ModelStore, Progress, ServedModel
 from embedcli.server.wire import Fields, Refusal, Struct
 
 VERSION = "0.33.0"  # of the contract that is kept: clients look at it for what they may ask
-_REQUIRED = Refusal(400, "model is required")
 _PROGRESS_EVERY = 2**20  # bytes
+_PULLS = 4  # at once; others wait for their turn
 
 
-class LibraryDesk:
+class Management:
     """The endpoints; `may_change` says whether models may be pulled and deleted from here."""
 
-    def __init__(self, desk: Desk, shelf: Shelf, *, may_change: bool) -> None:
-        self._desk = desk
-        self._shelf = shelf
+    def __init__(self, service: Service, store: ModelStore, *, may_change: bool) -> None:
+        self._service = service
+        self._store = store
         self._may_change = may_change
+        # Threads of their own: slow downloads would keep all others from looking and loading.
+        self._pullers = ThreadPoolExecutor(_PULLS, thread_name_prefix="embed-pull")
+
+    def close(self) -> None:
+        """Begin no more downloads."""
+        self._pullers.shutdown(wait=False, cancel_futures=True)
 
     async def version(self, _: Request) -> Response:
         """GET /api/version."""
@@ -43,12 +53,12 @@ class LibraryDesk:
             {
                 "models": [
                     {
-                        **_listed(stay.model),
-                        "expires_at": stay.expires.isoformat(),
+                        **_listed(loaded.model),
+                        "expires_at": loaded.expires.isoformat(),
                         "size_vram": 0,
-                        "context_length": stay.model.max_tokens,
+                        "context_length": loaded.model.max_tokens,
                     }
-                    for stay in self._desk.residency.stays()
+                    for loaded in self._service.pool.loaded()
                 ]
             }
         )
@@ -56,8 +66,8 @@ class LibraryDesk:
     async def show(self, http: Request) -> Response:
         """POST /api/show."""
         fields = await self._named(http, wire.SHOW)
-        name = wire.model_name(fields, empty=_REQUIRED)
-        model = await self._find(name)
+        name = wire.model_name(fields, empty=Refusal(400, "model is required"))
+        model = await self._service.look(name)
         if model is None:
             raise Refusal(404, f"model '{name}' not found")
         return _json(_shown(model))
@@ -71,7 +81,7 @@ class LibraryDesk:
         """GET /v1/models/{model}."""
         asked = http.path_params["model"]
         name = names.parse(asked)
-        model = await self._find(name) if name else None
+        model = await self._service.look(name) if name else None
         if model is None:
             raise Refusal(404, f"model '{name or asked}' not found")
         return _json(_openai_model(asked, model))
@@ -82,15 +92,17 @@ class LibraryDesk:
         fields = await self._named(http, wire.DELETE)
         asked = fields.get("model", "")
         if names.is_empty(asked):
-            raise _REQUIRED
+            raise Refusal(400, "model is required")
         name = names.parse(asked)
         if name is None:
             raise Refusal(400, f"name {gojson.quote(asked)} is invalid")
-        model = await self._find(name)
+        model = await self._service.look(name)
         if model is None:
             raise Refusal(404, f"model '{asked}' not found")
-        self._desk.residency.release(model)
-        await asyncio.to_thread(self._shelf.delete, model)
+        if not model.removable:
+            raise Refusal(400, f"model '{asked}' is a part of the program and cannot be deleted")
+        self._service.pool.release(model)
+        await asyncio.to_thread(self._store.delete, model)
         await self._models()
         return Response()
 
@@ -110,12 +122,12 @@ class LibraryDesk:
 
     async def generate(self, http: Request) -> Response:
         """POST /api/generate: only its way to unload a model."""
-        fields = await self._desk.fields(http, wire.GENERATE)
+        fields = await self._service.fields(http, wire.GENERATE)
         return await self._unload(fields, "generate", {"response": ""}, content="prompt")
 
     async def chat(self, http: Request) -> Response:
         """POST /api/chat: only its way to unload a model."""
-        fields = await self._desk.fields(http, wire.CHAT)
+        fields = await self._service.fields(http, wire.CHAT)
         message = {"message": {"role": "assistant", "content": ""}}
         return await self._unload(fields, "chat", message, content="messages")
 
@@ -124,25 +136,22 @@ class LibraryDesk:
     ) -> Response:
         asked = fields.get("model", "")
         missing = Refusal(404, f"model '{asked}' not found")
-        model = await self._find(wire.model_name(fields, empty=missing))
+        model = await self._service.look(wire.model_name(fields, empty=missing))
         if model is None:
             raise missing
         if fields.get(content) or fields.get("keep_alive") != 0:
             raise Refusal(400, f"{gojson.quote(asked)} does not support {verb}")
-        self._desk.residency.release(model)
+        self._service.pool.release(model)
         done = {"done": True, "done_reason": "unload"}
         now = datetime.now(UTC).isoformat()
         return _json({"model": asked, "created_at": now, **answer, **done})
 
     async def _models(self) -> list[ServedModel]:
-        return await asyncio.to_thread(self._desk.library.models)
-
-    async def _find(self, name: Name) -> ServedModel | None:
-        return await asyncio.to_thread(self._desk.library.find, name)
+        return await asyncio.to_thread(self._service.index.models)
 
     async def _named(self, http: Request, struct: Struct) -> Fields:
         """Read a body whose model may be called `name`, as older clients do."""
-        fields = await self._desk.fields(http, struct)
+        fields = await self._service.fields(http, struct)
         return {**fields, "model": fields.get("model") or fields.get("name", "")}
 
     def _check_may_change(self) -> None:
@@ -153,31 +162,63 @@ class LibraryDesk:
                 reason="only on a loopback address, or with --allow-changes",
             )
 
-    async def _pulling(self, name: Name) -> AsyncIterator[dict[str, Any]]:
+    async def _pulling(self, name: Name) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the steps of a download; an error is the last of them."""
         yield {"status": "pulling manifest"}
-        steps = self._shelf.pull(name)
         reported = ("", -_PROGRESS_EVERY)
         try:
-            while (step := await asyncio.to_thread(next, steps, None)) is not None:
-                file, completed = reported
-                whole = step.completed == step.total
-                if step.file != file or whole or step.completed - completed >= _PROGRESS_EVERY:
-                    reported = (step.file, step.completed)
-                    yield _pulled(step)
-        except EmbedError as error:
+            async with aclosing(self._progress(name)) as steps:
+                async for step in steps:
+                    file, completed = reported
+                    whole = step.completed == step.total
+                    if step.file != file or whole or step.completed - completed >= _PROGRESS_EVERY:
+                        reported = (step.file, step.completed)
+                        yield _pulled(step)
+        except Exception as error:  # the answer has begun: no other can be given any more
             yield {"error": f"pull model manifest: {_reason(error)}"}
             return
         await self._models()
         for status in ("verifying sha256 digest", "writing manifest", "success"):
             yield {"status": status}
 
+    async def _progress(self, name: Name) -> AsyncGenerator[Progress, None]:
+        """Yield how far a download has come, which ends when nobody wants to know any more.
 
-def _reason(error: EmbedError) -> str:
+        Raises whatever stopped it.
+        """
+        loop = asyncio.get_running_loop()
+        told: asyncio.Queue[Progress | None] = asyncio.Queue()
+        left = threading.Event()
+
+        def report(step: Progress) -> None:
+            if left.is_set():
+                raise _NotWanted
+            loop.call_soon_threadsafe(told.put_nowait, step)
+
+        pulling = loop.run_in_executor(self._pullers, self._store.pull, name, report)
+        pulling.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (step := await told.get()) is not None:
+                yield step
+            await pulling
+        finally:
+            left.set()
+            pulling.cancel()
+
+
+class _NotWanted(Exception):
+    """Nobody waits for a download any more; what has come of it is kept."""
+
+
+def _reason(error: Exception) -> str:
     if isinstance(error, ModelNotFound):
         return "file does not exist"
-    # An OutputError names a folder of this machine.
-    return "no room or right to write it" if isinstance(error, OutputError) else str(error)
+    if isinstance(error, OutputError):  # it names a folder of this machine
+        return "no room or right to write it"
+    if isinstance(error, EmbedError):
+        return str(error)
+    log.error("a bug", exc_info=error)
+    return "internal server error"
 
 
 def _pulled(step: Progress) -> dict[str, Any]:
@@ -235,9 +276,7 @@ def _shown(model: ServedModel) -> dict[str, Any]:
         "embedcli.prompts": dict(model.prompts),
         "embedcli.default_prompt": model.default_prompt,
     }
-    license = {"license": model.license} if model.license else {}
     return {
-        **license,
         "parameters": f"{'num_ctx':<30} {model.max_tokens}",
         "details": _details(model),
         "model_info": {key: value for key, value in info.items() if value is not None},

@@ -15,13 +15,13 @@ from functools import partial
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.names import Name
-from embedcli.server.shelf import ServedModel
+from embedcli.server.store import ServedModel
 
 _FOR_EVER = timedelta(days=292 * 365)  # about Go's longest duration, which Ollama shows
 
 
 @dataclass(slots=True, eq=False)
-class Resident:
+class Entry:
     """A model that is loaded, or being loaded."""
 
     model: ServedModel
@@ -39,14 +39,14 @@ class Resident:
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class Loaded:
     """A loaded model, and when it will leave."""
 
     model: ServedModel
     expires: datetime
 
 
-class Residency:
+class ModelPool:
     """The loaded models: at most so many, each until it has been idle for its time."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Residency:
         self._load = load
         self._keep_alive = keep_alive
         self._most = most
-        self._residents: dict[str, Resident] = {}  # by digest: a model may have several names
+        self._entries: dict[str, Entry] = {}  # by digest: a model may have several names
         self._leaving: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
 
@@ -68,32 +68,30 @@ class Residency:
         `keep_alive`, in seconds, says how long it stays afterwards: None leaves what was said
         last. Other models are lent and loaded meanwhile.
         """
-        resident = await self._resident(model)
+        entry = await self._entry(model)
         if keep_alive is not None:
-            resident.keep_alive = keep_alive
-        resident.users += 1
-        _stop(resident)
+            entry.keep_alive = keep_alive
+        entry.users += 1
+        _stop(entry)
         try:
-            yield await asyncio.shield(resident.loading)
+            yield await asyncio.shield(entry.loading)
         finally:
-            resident.users -= 1
-            if not resident.users:
-                self._rest(resident)
+            entry.users -= 1
+            if not entry.users:
+                self._rest(entry)
 
-    def release(self, model: ServedModel, keep_alive: float = 0.0) -> bool:
-        """Let a loaded model leave `keep_alive` seconds after its last use; False if not loaded."""
-        resident = self._residents.get(model.digest)
-        if resident is None:
-            return False
-        resident.keep_alive = keep_alive
-        if not resident.users:
-            self._rest(resident)
-        return True
+    def release(self, model: ServedModel) -> None:
+        """Let a model leave, if it is loaded, as soon as nobody uses it."""
+        entry = self._entries.get(model.digest)
+        if entry is not None:
+            entry.keep_alive = 0.0
+            if not entry.users:
+                self._rest(entry)
 
-    def stays(self) -> list[Stay]:
+    def loaded(self) -> list[Loaded]:
         """Return what is loaded or being loaded, the longest to stay first."""
-        stays = [Stay(resident.model, self._expiry(resident)) for resident in self._all()]
-        return sorted(stays, key=lambda stay: stay.expires, reverse=True)
+        loaded = [Loaded(entry.model, self._expiry(entry)) for entry in self._all()]
+        return sorted(loaded, key=lambda one: one.expires, reverse=True)
 
     def embedders(self) -> dict[Name, Embedder]:
         """Return the models that are ready."""
@@ -101,74 +99,71 @@ class Residency:
 
     async def close(self) -> None:
         """Unload everything."""
-        for resident in self._all():
-            _stop(resident)
-            self._unload(resident)
+        for entry in self._all():
+            _stop(entry)
+            self._unload(entry)
         while self._leaving:
             await asyncio.wait(self._leaving)
 
-    def _all(self) -> list[Resident]:
-        return list(self._residents.values())
+    def _all(self) -> list[Entry]:
+        return list(self._entries.values())
 
-    async def _resident(self, model: ServedModel) -> Resident:
-        """Return the resident of `model`, making room for it if it is new."""
-        while (resident := self._residents.get(model.digest)) is None:
-            if len(self._residents) < self._most:
+    async def _entry(self, model: ServedModel) -> Entry:
+        """Return the entry of `model`, making room for it if it is new."""
+        while (entry := self._entries.get(model.digest)) is None:
+            if len(self._entries) < self._most:
                 loading = asyncio.ensure_future(asyncio.to_thread(self._open, model))
-                resident = Resident(model, loading, self._keep_alive)
-                self._residents[model.digest] = resident
-                loading.add_done_callback(partial(self._loaded, resident))
-                return resident
+                entry = Entry(model, loading, self._keep_alive)
+                self._entries[model.digest] = entry
+                loading.add_done_callback(partial(self._loaded, entry))
+                return entry
             idle = [other for other in self._all() if not other.users and other.loading.done()]
             if idle:
                 self._unload(min(idle, key=lambda other: other.idle_since))
             else:
                 await self._changed.wait()
-        return resident
+        return entry
 
     def _open(self, model: ServedModel) -> Embedder:
         embedder = self._load(model)
         embedder.load()
         return embedder
 
-    def _loaded(self, resident: Resident, _: asyncio.Task[Embedder]) -> None:
+    def _loaded(self, entry: Entry, _: asyncio.Task[Embedder]) -> None:
         """Forget a model that failed to load; each who waits for it hears why from the task."""
-        if resident.embedder is None:
-            self._forget(resident)
-        elif not resident.users:  # whoever asked for it went away
-            self._rest(resident)
+        if entry.embedder is None:
+            self._forget(entry)
+        elif not entry.users:  # whoever asked for it went away
+            self._rest(entry)
 
-    def _rest(self, resident: Resident) -> None:
+    def _rest(self, entry: Entry) -> None:
         """Start the time that an unused model still stays."""
-        _stop(resident)
-        if (
-            self._residents.get(resident.model.digest) is not resident
-            or not resident.loading.done()
-        ):
+        _stop(entry)
+        if self._entries.get(entry.model.digest) is not entry or not entry.loading.done():
             return
         loop = asyncio.get_running_loop()
-        resident.idle_since = loop.time()
-        if resident.keep_alive <= 0:
-            self._unload(resident)
-        elif resident.keep_alive < math.inf:
-            resident.timer = loop.call_later(resident.keep_alive, self._unload, resident)
+        entry.idle_since = loop.time()
+        if entry.keep_alive <= 0:
+            self._unload(entry)
+        elif entry.keep_alive < math.inf:
+            entry.timer = loop.call_later(entry.keep_alive, self._unload, entry)
         self._tell()
 
-    def _unload(self, resident: Resident) -> None:
-        _stop(resident)
-        self._forget(resident)
-        leaving = asyncio.ensure_future(self._leave(resident))
+    def _unload(self, entry: Entry) -> None:
+        _stop(entry)
+        self._forget(entry)
+        leaving = asyncio.ensure_future(self._leave(entry))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
-    async def _leave(self, resident: Resident) -> None:
-        await asyncio.wait({resident.loading})
-        if resident.embedder is not None:
-            await asyncio.to_thread(_give_back, resident.embedder)
+    async def _leave(self, entry: Entry) -> None:
+        await asyncio.wait({entry.loading})
+        if entry.embedder is not None:
+            await asyncio.to_thread(_give_back, entry.embedder)
 
-    def _forget(self, resident: Resident) -> None:
-        if self._residents.get(resident.model.digest) is resident:
-            del self._residents[resident.model.digest]
+    def _forget(self, entry: Entry) -> None:
+        if self._entries.get(entry.model.digest) is entry:
+            del self._entries[entry.model.digest]
         self._tell()
 
     def _tell(self) -> None:
@@ -176,18 +171,18 @@ class Residency:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _expiry(self, resident: Resident) -> datetime:
-        stay = resident.keep_alive
-        if resident.timer is not None:
-            stay = resident.timer.when() - asyncio.get_running_loop().time()
+    def _expiry(self, entry: Entry) -> datetime:
+        stay = entry.keep_alive
+        if entry.timer is not None:
+            stay = entry.timer.when() - asyncio.get_running_loop().time()
         longest = _FOR_EVER.total_seconds()
         return datetime.now(UTC) + timedelta(seconds=min(max(stay, 0.0), longest))
 
 
-def _stop(resident: Resident) -> None:
-    if resident.timer is not None:
-        resident.timer.cancel()
-        resident.timer = None
+def _stop(entry: Entry) -> None:
+    if entry.timer is not None:
+        entry.timer.cancel()
+        entry.timer = None
 
 
 def _give_back(embedder: Embedder) -> None:

@@ -1,6 +1,11 @@
-"""The endpoints around embedding, on a shelf with the model `colours`."""
+"""The endpoints around embedding, of a store with the model `colours`."""
 
+import gc
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +14,12 @@ from starlette.testclient import TestClient
 
 from embedcli.engine.embedder import Embedder
 from embedcli.server.app import Settings
-from tests.server.conftest import client_of, shelf_of
+from embedcli.server.names import Name
+from embedcli.server.store import Progress, ServedModel
+from embedcli.server.wire import Refusal
+from tests.server.conftest import client_of, store_of
+
+Report = Callable[[Progress], None]
 
 DETAILS = {
     "parent_model": "", "format": "onnx", "family": "bert", "families": ["bert"],
@@ -31,6 +41,23 @@ LISTED = {
 def test_a_probe_is_answered(client: TestClient, path: str, text: str) -> None:
     assert (client.get(path).status_code, client.get(path).text) == (200, text)
     assert client.head(path).status_code == 200
+
+
+def test_a_server_is_ready_when_its_models_are_loaded(palette: Embedder) -> None:
+    loaded = threading.Event()
+
+    def load(_: ServedModel) -> Embedder:
+        loaded.wait()
+        return palette
+
+    with client_of(store_of(load), Settings(preload=[Name("colours")])) as client:
+        early = client.get("/ready")
+        alive = client.get("/health")
+        loaded.set()
+        while client.get("/ready").status_code != 200:
+            pass
+    assert (early.status_code, early.text) == (503, '{"status":"not ready"}')
+    assert alive.status_code == 200
 
 
 def test_tags_list_names_with_their_tag(client: TestClient) -> None:
@@ -106,6 +133,14 @@ def test_an_error_has_ollamas_words(
     assert (answer.status_code, answer.json()) == (status, {"error": error})
 
 
+def test_a_refused_request_is_forgotten(client: TestClient) -> None:
+    for _ in range(3):
+        assert client.post("/api/show", json={}).status_code == 400
+        assert client.request("DELETE", "/api/delete", json={}).status_code == 400
+    gc.collect()
+    assert not any(isinstance(thing, Refusal) for thing in gc.get_objects())
+
+
 @pytest.mark.parametrize(
     ("path", "answer"),
     [("/api/generate", {"response": ""}),
@@ -167,8 +202,38 @@ def test_a_pull_in_one_piece_says_success(client: TestClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "success"})
 
 
+def test_a_pull_that_meets_a_bug_ends_all_the_same(palette: Embedder) -> None:
+    def pull(_: Name, report: Report) -> None:
+        report(Progress("0123456789ab", total=10, completed=0))
+        raise RecursionError("of nobody's making")
+
+    with client_of(replace(store_of(lambda _: palette), pull=pull)) as client:
+        answer = client.post("/api/pull", json={"model": "teal"})
+    error = {"error": "pull model manifest: internal server error"}
+    assert steps(answer.text)[-1] == error
+
+
+def test_slow_pulls_keep_nobody_from_embedding(palette: Embedder) -> None:
+    pulled = threading.Event()
+
+    def pull(_: Name, report: Report) -> None:
+        pulled.wait()
+        report(Progress("0123456789ab", total=10, completed=10))
+
+    store = replace(store_of(lambda _: palette), pull=pull)
+    with client_of(store) as client, ThreadPoolExecutor(40) as clients:
+        teal = {"model": "teal"}  # asked for more often than the loop has threads, anywhere
+        asked = [clients.submit(client.post, "/api/pull", json=teal) for _ in range(33)]
+        reply = clients.submit(client.post, "/api/embed", json={"model": "colours"})
+        try:
+            assert reply.result(timeout=20).status_code == 200
+        finally:
+            pulled.set()
+        assert all(steps(pull.result().text)[-1] == {"status": "success"} for pull in asked)
+
+
 def test_a_deleted_model_is_gone(palette: Embedder) -> None:
-    with client_of(shelf_of(lambda _: palette)) as client:
+    with client_of(store_of(lambda _: palette)) as client:
         client.post("/api/embed", json={"model": "colours", "input": "red"})
         answer = client.request("DELETE", "/api/delete", json={"model": "colours"})
         assert (answer.status_code, answer.content) == (200, b"")
@@ -181,7 +246,7 @@ def test_a_deleted_model_is_gone(palette: Embedder) -> None:
 def test_models_change_only_where_that_is_allowed(
     palette: Embedder, method: str, path: str
 ) -> None:
-    with client_of(shelf_of(lambda _: palette), Settings(may_change=False)) as client:
+    with client_of(store_of(lambda _: palette), Settings(may_change=False)) as client:
         answer = client.request(method, path, json={"model": "colours"})
     assert (answer.status_code, answer.json()) == (
         403,

@@ -3,7 +3,7 @@
 A request's name is parsed by `names` before any of these sees it, so it can never be a path.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,7 +25,7 @@ class ServedModel:
     context_length: int  # the highest limit that a request may set
     parameters: int = 0  # weights; 0 where it is not known
     quantization: str = "F32"
-    license: str = ""
+    removable: bool = True  # False: it is a part of the program
     prompts: Mapping[str, str] = field(default_factory=dict)  # the words, by a prompt's name
     default_prompt: str | None = None
 
@@ -40,26 +40,26 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ModelStore:
     """The models that are served, and what can be done with them; each function may be slow."""
 
     models: Callable[[], Sequence[ServedModel]]
-    find: Callable[[Name], ServedModel | None]  # by any name, listed or not
-    load: Callable[[ServedModel], Embedder]
-    pull: Callable[[Name], Iterator[Progress]]
+    find: Callable[[Name], ServedModel | None]  # by its exact name, listed or not
+    load: Callable[[ServedModel], Embedder]  # raises ModelNotFound for one that is gone
+    pull: Callable[[Name, Callable[[Progress], None]], None]  # tells each step as it comes
     delete: Callable[[ServedModel], None]
 
 
-class Library:
-    """The shelf's models by name, looked up again only where a name is not known."""
+class ModelIndex:
+    """The models of a store by name, looked up again only where a name is not known."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
         self._known: dict[Name, ServedModel] = {}
 
     def models(self) -> list[ServedModel]:
-        """Look what lies on the shelf now; the newest first."""
-        models = sorted(self._shelf.models(), key=lambda model: model.modified, reverse=True)
+        """Look what is in the store now; the newest first."""
+        models = sorted(self._store.models(), key=lambda model: model.modified, reverse=True)
         self._known = {model.name: model for model in models}
         return models
 
@@ -70,10 +70,11 @@ class Library:
     def find(self, name: Name, *, any_case: bool = True) -> ServedModel | None:
         """Look for the model called `name`, in any case unless told otherwise; may be slow."""
         models = self.models()
-        folded = [model for model in models if model.name.folded() == name.folded()]
-        if name in self._known or (any_case and folded):
-            return self._known.get(name) or folded[0]
-        found = self._shelf.find(name) if any_case or name == name.folded() else None
-        if found is not None:
-            self._known[name] = found
-        return found
+        exact = self._known.get(name) or self._store.find(name)
+        if exact is not None:
+            self._known[name] = exact
+        if exact is not None or not any_case:
+            return exact
+        folded = name.folded()
+        alike = next((model for model in models if model.name.folded() == folded), None)
+        return alike or self._store.find(folded)

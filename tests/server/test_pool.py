@@ -12,19 +12,19 @@ import pytest
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import ModelError
 from embedcli.server.names import Name
-from embedcli.server.residency import Residency
-from embedcli.server.shelf import ServedModel
+from embedcli.server.pool import ModelPool
+from embedcli.server.store import ServedModel
 from tests.server.conftest import COLOURS
 
 RED, GREEN, BLUE = (
     replace(COLOURS, name=Name(name), digest=name) for name in ("red", "green", "blue")
 )
 
-Trial = Callable[[Residency], Coroutine[Any, Any, None]]
+Trial = Callable[[ModelPool], Coroutine[Any, Any, None]]
 
 
 def run(palette: Embedder, trial: Trial, *, most: int = 2, keep_alive: float = 60.0) -> list[str]:
-    """Run `trial` on a residency; which models were loaded for it, in order."""
+    """Run `trial` on a pool; which models were loaded for it, in order."""
     loaded: list[str] = []
 
     def load(model: ServedModel) -> Embedder:
@@ -34,114 +34,114 @@ def run(palette: Embedder, trial: Trial, *, most: int = 2, keep_alive: float = 6
         return palette
 
     async def main() -> None:
-        residency = Residency(load, keep_alive=keep_alive, most=most)
-        await trial(residency)
-        await residency.close()
-        assert residency.stays() == []
+        pool = ModelPool(load, keep_alive=keep_alive, most=most)
+        await trial(pool)
+        await pool.close()
+        assert pool.loaded() == []
 
     asyncio.run(main())
     return loaded
 
 
-async def use(residency: Residency, model: ServedModel, keep_alive: float | None = None) -> None:
-    async with residency.using(model, keep_alive):
+async def use(pool: ModelPool, model: ServedModel, keep_alive: float | None = None) -> None:
+    async with pool.using(model, keep_alive):
         pass
 
 
-def here(residency: Residency) -> set[str]:
-    return {stay.model.name.model for stay in residency.stays()}
+def here(pool: ModelPool) -> set[str]:
+    return {entry.model.name.model for entry in pool.loaded()}
 
 
 def test_a_model_is_loaded_once_for_all_who_ask_at_once(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
-        await asyncio.gather(*(use(residency, RED) for _ in range(20)))
-        await use(residency, RED)
+    async def trial(pool: ModelPool) -> None:
+        await asyncio.gather(*(use(pool, RED) for _ in range(20)))
+        await use(pool, RED)
 
     assert run(palette, trial) == ["red"]
 
 
 def test_the_longest_idle_one_makes_room(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
+    async def trial(pool: ModelPool) -> None:
         for model in (RED, GREEN, RED, replace(RED, name=Name("teal"), digest="teal")):
-            await use(residency, model)
-        assert here(residency) == {"red", "teal"}
+            await use(pool, model)
+        assert here(pool) == {"red", "teal"}
 
     assert run(palette, trial) == ["red", "green", "teal"]
 
 
 def test_a_model_in_use_is_never_evicted(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
-        async with residency.using(RED):
-            waiting = asyncio.ensure_future(use(residency, GREEN))
+    async def trial(pool: ModelPool) -> None:
+        async with pool.using(RED):
+            waiting = asyncio.ensure_future(use(pool, GREEN))
             await asyncio.sleep(0)
-            assert here(residency) == {"red"}
+            assert here(pool) == {"red"}
             assert not waiting.done()
         await waiting
-        assert here(residency) == {"green"}
+        assert here(pool) == {"green"}
 
     run(palette, trial, most=1)
 
 
 @pytest.mark.parametrize("keep_alive", [0, 0.001])
 def test_a_model_leaves_when_its_time_is_over(palette: Embedder, keep_alive: float) -> None:
-    async def trial(residency: Residency) -> None:
-        await use(residency, RED, keep_alive)
-        while here(residency):
+    async def trial(pool: ModelPool) -> None:
+        await use(pool, RED, keep_alive)
+        while here(pool):
             await asyncio.sleep(0)
-        await use(residency, RED)
+        await use(pool, RED)
 
     assert run(palette, trial) == ["red", "red"]
 
 
 def test_what_was_said_last_stays_until_something_else_is_said(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
-        await use(residency, RED, math.inf)
-        await use(residency, RED)
-        (stay,) = residency.stays()
-        assert stay.expires.year > 2300
-        await use(residency, RED, 100)
-        (stay,) = residency.stays()
-        assert 90 < (stay.expires - datetime.now(UTC)).total_seconds() <= 100
+    async def trial(pool: ModelPool) -> None:
+        await use(pool, RED, math.inf)
+        await use(pool, RED)
+        (entry,) = pool.loaded()
+        assert entry.expires.year > 2300
+        await use(pool, RED, 100)
+        (entry,) = pool.loaded()
+        assert 90 < (entry.expires - datetime.now(UTC)).total_seconds() <= 100
 
     run(palette, trial)
 
 
 def test_a_model_told_to_leave_while_in_use_leaves_after(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
-        async with residency.using(RED):
-            assert residency.release(RED)
-            assert here(residency) == {"red"}
-        assert here(residency) == set()
-        assert not residency.release(RED)
+    async def trial(pool: ModelPool) -> None:
+        async with pool.using(RED):
+            pool.release(RED)
+            assert here(pool) == {"red"}
+        assert here(pool) == set()
+        pool.release(RED)
 
     run(palette, trial)
 
 
 def test_a_model_that_cannot_be_loaded_is_forgotten(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
+    async def trial(pool: ModelPool) -> None:
         for _ in range(2):
             with pytest.raises(ModelError, match="blue is damaged"):
-                await use(residency, BLUE)
+                await use(pool, BLUE)
             await asyncio.sleep(0)
-            assert here(residency) == set()
+            assert here(pool) == set()
 
     assert run(palette, trial) == ["blue", "blue"]
 
 
 def test_one_who_waits_no_more_does_not_stop_the_loading(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
-        hasty = asyncio.ensure_future(use(residency, RED))
+    async def trial(pool: ModelPool) -> None:
+        hasty = asyncio.ensure_future(use(pool, RED))
         await asyncio.sleep(0)
         hasty.cancel()
-        await use(residency, RED)
+        await use(pool, RED)
 
     assert run(palette, trial) == ["red"]
 
 
 def test_those_that_stay_longest_are_listed_first(palette: Embedder) -> None:
-    async def trial(residency: Residency) -> None:
-        await use(residency, RED, 10)
-        await use(residency, GREEN, math.inf)
-        assert [stay.model.name.model for stay in residency.stays()] == ["green", "red"]
+    async def trial(pool: ModelPool) -> None:
+        await use(pool, RED, 10)
+        await use(pool, GREEN, math.inf)
+        assert [entry.model.name.model for entry in pool.loaded()] == ["green", "red"]
 
     run(palette, trial)

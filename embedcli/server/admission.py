@@ -1,6 +1,6 @@
 """Who may wait for a model, counted in tokens, and for how long.
 
-The embedder itself batches across requests and lets them take turns; this is its doorman.
+The embedder itself batches across requests and lets them take turns; this comes before it.
 """
 
 import asyncio
@@ -20,21 +20,22 @@ _CHARACTERS_PER_TOKEN = 4  # of prose, before anything has been tokenised
 _WINDOW = 30.0  # seconds of work by which the speed is judged
 _LONGEST_RETRY = 600  # seconds
 _SHORT = 64 * 1024  # characters: some ten milliseconds of tokenising
+_A_TEXT = 64  # characters that take as long as a text takes by itself, however short
 
 
 class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
-class Queue:
-    """The door to the loaded models: admits work by its tokens, and drops what nobody awaits."""
+class Admission:
+    """What may wait for the loaded models: so many tokens, and nothing that nobody awaits."""
 
     def __init__(self, *, most_tokens: int) -> None:
         """Let at most `most_tokens` wait for each model, or a single request however large."""
         self._most = most_tokens
         self._entering = _Ledger()
         self._speed = Speed()
-        self._mailbox = _Mailbox()
+        self._calls = _LoopCalls()
         # One thread takes all short texts: a burst of requests then costs one wake-up, not many.
         self._short = ThreadPoolExecutor(1, thread_name_prefix="embed-tokenise")
         self._long = ThreadPoolExecutor(8, thread_name_prefix="embed-tokenise-long")
@@ -59,7 +60,7 @@ class Queue:
             EmbedError: as `Embedder.submit` does.
         """
         about = self._admit(embedder, texts, options)
-        work = _Work(self._mailbox)
+        work = _Work(self._calls)
 
         def enter() -> None:
             try:
@@ -69,7 +70,8 @@ class Queue:
             finally:
                 self._entering.add(embedder, -about)
 
-        pool = self._short if sum(map(len, texts)) <= _SHORT else self._long
+        characters = sum(map(len, texts)) + _A_TEXT * len(texts)
+        pool = self._short if characters <= _SHORT else self._long
         pool.submit(enter)
         results = await work.result(gone)
         self._speed.add(sum(result.tokens for result in results))
@@ -114,7 +116,7 @@ class _Ledger:
             return self._tokens.get(embedder, 0)
 
 
-class _Mailbox:
+class _LoopCalls:
     """Carries calls from other threads to the event loop, many with one wake-up."""
 
     def __init__(self) -> None:
@@ -137,8 +139,8 @@ class _Mailbox:
 class _Work:
     """One request's results on their way back to the event loop."""
 
-    def __init__(self, mailbox: _Mailbox) -> None:
-        self._mailbox = mailbox
+    def __init__(self, calls: _LoopCalls) -> None:
+        self._calls = calls
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[list[Embedded]] = self._loop.create_future()
         self._source: Future[list[Embedded]] | None = None
@@ -149,7 +151,7 @@ class _Work:
         self._source = source
         if self.dropped:  # meanwhile
             source.cancel()
-        source.add_done_callback(lambda _: self._mailbox.post(self._loop, self._settle))
+        source.add_done_callback(lambda _: self._calls.post(self._loop, self._settle))
 
     def fail(self, error: Exception) -> None:
         """Take an error in place of results; from any thread."""
@@ -158,7 +160,7 @@ class _Work:
             if not self._done.done():
                 self._done.set_exception(error)
 
-        self._mailbox.post(self._loop, settle)
+        self._calls.post(self._loop, settle)
 
     async def result(self, gone: Callable[[], Awaitable[None]]) -> list[Embedded]:
         """Return the results.
