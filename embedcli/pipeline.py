@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from copy import copy
 from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import Protocol
@@ -102,6 +103,7 @@ def run(
     tally = Tally(**begun.counts)  # type: ignore[arg-type]  # written from one
     since = time.monotonic() - tally.seconds
     digest = begun.digest
+    safe = copy(tally), digest  # as far as the sink has all parts
     items = _continued(_items(records, windows), begun)
     try:
         with closing(_results(items, embedder, options)) as results:
@@ -114,11 +116,13 @@ def run(
                 digest = reached
                 tally.seconds = time.monotonic() - since
                 report(tally)
-                if sink.due and not writer.held:
-                    sink.mark(_checkpoint(tally, digest))
+                if not writer.held:
+                    safe = copy(tally), digest
+                    if sink.due:
+                        sink.mark(_checkpoint(*safe))
     except (InputError, ModelError):  # the rows before it are as good as ever
-        if not writer.held:
-            sink.mark(_checkpoint(tally, digest))
+        if tally.rejects == safe[0].rejects:  # or the sink has more of them than are counted
+            sink.mark(_checkpoint(*safe))
         raise
     sink.append(writer.close())
     sink.mark(_checkpoint(tally, digest))
