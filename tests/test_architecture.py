@@ -146,7 +146,10 @@ PLAN = {
     "cli.console": "",
     "cli.options": "errors formats.streams records",
     "cli.fetching": "cli.console models.store",
-    "cli.start": "cli.console cli.fetching embeds engine.embedder errors load models.store remote",
+    "cli.start": (
+        "cli.console cli.fetching embeds engine.embedder errors load models.reference models.store "
+        "remote"
+    ),
     "cli.pull": (
         "cli.console cli.fetching cli.options errors models.cache models.reference models.store"
     ),

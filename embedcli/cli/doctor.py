@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -97,6 +96,8 @@ def _examine(*, offline: bool) -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version  # 20 ms that only this needs
+
     for name in _PACKAGES:
         try:
             yield Finding(name, State.OK, version(name))

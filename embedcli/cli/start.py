@@ -1,57 +1,68 @@
-"""A head start for the model: it loads while the command line is still being read.
+"""A head start for the model: its graph is loaded while the command line is still being read.
 
-Reading a command line costs Typer about as long as onnxruntime needs to load a small graph, and
-the latter leaves Python's lock alone. So what looks like the usual case, an embedding command on
-the default model, begins to load before it is parsed. That is a guess: whether the model that has
-been begun is the one asked for is known once the line has been read.
+Reading a command line costs Typer 0.2 s, most of it for pydantic, and loading a graph leaves
+Python's lock alone: so what looks like a command on a model inside the package begins to load that
+before. That is a guess; whether the model that has been begun is the one asked for is known once
+the line has been read. Only the graph is loaded beside: imports in two threads wait for each other,
+and took longer together than one after the other.
 """
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
 
 from embedcli.cli.console import DYNAMIC, say
-from embedcli.errors import UsageError
+from embedcli.errors import EmbedError, UsageError
 
 if TYPE_CHECKING:
     from embedcli.embeds import Embeds
     from embedcli.engine.embedder import Embedder
 
 _COMMANDS = {"text", "file", "similar"}
-_OTHERWISE = (
-    "-m", "--model", "--onnx-file", "--pooling", "--threads", "--device", "--server",
-    "-h", "--help",
-)  # fmt: skip
-_VARIABLES = {"EMBED_MODEL", "EMBED_SERVER"}
+_OTHERWISE = ("--onnx-file", "--pooling", "--threads", "--device", "--server", "-h", "--help")
 _DEFAULT = "all-minilm"
 
 
-def begin(arguments: Sequence[str]) -> "Future[Embedder] | None":
-    """Begin to load the default model, where nothing in `arguments` looks like another."""
-    if not arguments or arguments[0] not in _COMMANDS or _VARIABLES & os.environ.keys():
-        return None
-    if any(argument.startswith(_OTHERWISE) for argument in arguments):
-        return None
-    begun: Future[Embedder] = Future()
-    Thread(target=_load, args=(begun,), name="embed-start", daemon=True).start()
-    return begun
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A model whose graph is being loaded."""
+
+    model: str  # as typed
+    embedder: "Embedder"
 
 
-def _load(begun: "Future[Embedder]") -> None:
+def begin(arguments: Sequence[str]) -> Begun | None:
+    """Begin to load a model inside the package, if `arguments` look like asking for one."""
+    if not arguments or arguments[0] not in _COMMANDS or "EMBED_SERVER" in os.environ:
+        return None
+    named = [value for flag, value in pairwise(arguments) if flag in ("-m", "--model")]
+    model = named[-1] if named else os.environ.get("EMBED_MODEL", _DEFAULT)
+    if any(argument.startswith(_OTHERWISE) for argument in arguments) or not _is_inside(model):
+        return None
     from embedcli.load import load
 
-    try:
-        embedder = load(_DEFAULT)
+    embedder = load(model)
+    Thread(target=_load, args=(embedder,), name="embed-start", daemon=True).start()
+    return Begun(model, embedder)
+
+
+def _is_inside(model: str) -> bool:
+    from embedcli.models.reference import parse
+
+    with suppress(EmbedError):
+        return parse(model).bundled
+    return False
+
+
+def _load(embedder: "Embedder") -> None:
+    with suppress(EmbedError):  # the command will meet it again, and say so
         embedder.load()
-    except BaseException as error:  # raised again where the command asks for the model
-        begun.set_exception(error)
-    else:
-        begun.set_result(embedder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +77,10 @@ class Choice:
     offline: bool = False
     quiet: bool = False
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether it is what `begin` loads; it is here, and nothing need be said of it."""
-        return self == Choice(offline=self.offline, quiet=self.quiet)
+    def is_met_by(self, begun: Begun) -> bool:
+        """Whether what has been begun is what is asked for: of that nothing need be said."""
+        usual = Choice(self.model, offline=self.offline, quiet=self.quiet)
+        return begun.model == self.model and self == usual
 
 
 def embedder_for(context: typer.Context, choice: Choice, *, server: str | None) -> "Embeds":
@@ -87,13 +98,13 @@ def embedder_for(context: typer.Context, choice: Choice, *, server: str | None) 
 
 def embedder_here(context: typer.Context, choice: Choice) -> "Embedder":
     """Return the model that a command asks for, on this machine: the one begun, or another."""
+    begun: Begun | None = context.obj
+    if begun is not None and choice.is_met_by(begun):
+        return begun.embedder
     from embedcli.cli.fetching import shown
     from embedcli.load import load
     from embedcli.models import store
 
-    begun: Future[Embedder] | None = context.obj
-    if begun is not None and choice.is_usual:
-        return begun.result()
     embedder = load(
         choice.model,
         onnx_file=choice.onnx_file,
