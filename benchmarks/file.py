@@ -34,7 +34,7 @@ _MATRIX = 2048  # rows and columns of the product that stands for the machine's 
 _MB = 1_000_000
 
 
-def speed(texts: int = 2000, rounds: int = 5) -> str:
+def speed(texts: int = 1000, rounds: int = 5) -> str:
     """Return the table of throughputs: medians of ratios of runs that alternate."""
     embedder, small = load(), load("all-minilm:int8")
     corpus = _uncut(embedder, paragraphs(texts))
