@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command has it, before NumPy loads
+
 import numpy as np
 
 from benchmarks.corpus import paragraphs
