@@ -204,14 +204,18 @@ def _rows(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Em
     return {
         key: Embedded(np.frombuffer(vector, "<f4"), tokens, bool(truncated))
         for key, vector, tokens, truncated, checksum in database.execute(asked, keys)
-        if zlib.crc32(vector) == checksum
+        if _checksum(vector, tokens, truncated) == checksum
     }
 
 
 def _values(key: bytes, embedded: Embedded) -> tuple[object, ...]:
     vector = embedded.vector.astype("<f4", copy=False).tobytes()
     receipt = (embedded.tokens, embedded.truncated)
-    return (key, vector, *receipt, zlib.crc32(vector), int(time.time() // _HOUR))
+    return (key, vector, *receipt, _checksum(vector, *receipt), int(time.time() // _HOUR))
+
+
+def _checksum(vector: bytes, tokens: int, truncated: bool) -> int:
+    return zlib.crc32(b"%d %d" % (tokens, truncated), zlib.crc32(vector))
 
 
 def _mark_used(database: sqlite3.Connection, keys: Iterable[bytes]) -> None:

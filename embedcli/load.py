@@ -9,7 +9,7 @@ from embedcli.engine.embedder import Embedder
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.errors import UsageError
-from embedcli.models import cache, store
+from embedcli.models import local, store
 from embedcli.models.spec import ModelSpec, Pooling
 
 # A batch this small keeps a core's second-level cache warm, and its matrix products near their
@@ -53,9 +53,9 @@ def load(
         OutputError: the disk has no room for it, or cannot be written.
         UsageError: `pooling` is no pooling, or none for this model.
     """
-    found = store.obtain(cache.meant(model, onnx_file=onnx_file), offline=offline, show=show)
-    spec = cache.spec(found, pooling=pooling_named(pooling))
-    cache.note_use(found)
+    found = store.obtain(local.meant(model, onnx_file=onnx_file), offline=offline, show=show)
+    spec = local.spec(found, pooling=pooling_named(pooling))
+    local.note_use(found)
     copies = _copies(found, spec, device)
     return assemble(spec, threads=threads, device=device, copies=copies)
 
@@ -93,11 +93,11 @@ def open_session(
     return Session(spec, threads=threads, device=device, copies=copies)
 
 
-def _copies(found: cache.Found, spec: ModelSpec, device: str) -> Path | None:
+def _copies(found: local.Found, spec: ModelSpec, device: str) -> Path | None:
     """Return where copies of a graph are kept, where they pay and `embed rm` finds them."""
     if found.reference.repo is None or device != "cpu" or spec.size < _WORTH_A_COPY:
         return None
-    return cache.own_folder(found.reference) / "optimised" / found.file.replace("/", "--")
+    return local.own_folder(found.reference) / "optimised" / found.file.replace("/", "--")
 
 
 def pooling_named(name: str | None) -> Pooling | None:

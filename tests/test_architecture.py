@@ -30,15 +30,15 @@ PLAN = {
     "models.catalog": "models.spec",
     "models.golden": "errors models.catalog",
     "models.reference": "errors models.catalog",
-    "models.cache": (
+    "models.local": (
         "errors models.catalog models.layout models.reading models.receipts models.reference "
         "models.spec places"
     ),
-    "models.kept": (
-        "errors models.cache models.catalog models.layout models.receipts models.reference places"
+    "models.installed": (
+        "errors models.local models.catalog models.layout models.receipts models.reference places"
     ),
     "models.store": (
-        "errors models.blobs models.cache models.graph models.layout models.receipts "
+        "errors models.blobs models.local models.graph models.layout models.receipts "
         "models.reference places"
     ),
     "engine.cores": "",
@@ -59,7 +59,7 @@ PLAN = {
     ),
     "load": (
         "engine.batches engine.cores engine.embedder engine.session engine.tokens errors "
-        "models.cache models.spec models.store"
+        "models.local models.spec models.store"
     ),
     "similar": "errors records",
     "embeds": "models.spec outcomes records",
@@ -136,8 +136,8 @@ PLAN = {
         "server.names server.pool server.store server.wire"
     ),
     "server.local": (
-        "engine.embedder errors load models.cache models.catalog models.configs models.hashes "
-        "models.kept models.reference models.spec models.store server.names server.store"
+        "engine.embedder errors load models.local models.catalog models.configs models.hashes "
+        "models.installed models.reference models.spec models.store server.names server.store"
     ),
     "server.run": "errors server.guard",
     "remote": (
@@ -151,16 +151,16 @@ PLAN = {
         "remote"
     ),
     "cli.pull": (
-        "cli.console cli.fetching cli.options errors models.cache models.reference models.store"
+        "cli.console cli.fetching cli.options errors models.local models.reference models.store"
     ),
-    "cli.list": "cli.console models.catalog models.kept",
-    "cli.show": "cli.console cli.options errors load models.cache models.hashes models.spec",
-    "cli.rm": "cli.console errors models.kept models.reference",
+    "cli.list": "cli.console models.catalog models.installed",
+    "cli.show": "cli.console cli.options errors load models.local models.hashes models.spec",
+    "cli.rm": "cli.console errors models.installed models.reference",
     "cli.doctor": (
         "cli.console cli.options drift engine.cores engine.session errors load models.golden "
         "models.spec models.store places"
     ),
-    "cli.verify": "cli.console cli.options cli.start drift errors models.cache models.golden",
+    "cli.verify": "cli.console cli.options cli.start drift errors models.local models.golden",
     "cli.progress": "cli.console pipeline",
     "cli.estimate": "cli.progress job journal",
     "cli.cache": "cache cli.console places",

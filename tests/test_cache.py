@@ -125,10 +125,11 @@ def test_nobody_else_may_read_the_file(engine: Counting, store: Store) -> None:
     assert store.path.stat().st_mode & 0o077 == 0
 
 
-def test_a_damaged_row_is_computed_again(engine: Counting, store: Store) -> None:
+@pytest.mark.parametrize("damage", ["vector = zeroblob(12)", "tokens = 9", "truncated = 1"])
+def test_a_damaged_row_is_computed_again(engine: Counting, store: Store, damage: str) -> None:
     right = embed(engine, store, ["red"], Options())
     database = sqlite3.connect(store.path)
-    database.execute("UPDATE vectors SET vector = zeroblob(12)")
+    database.execute(f"UPDATE vectors SET {damage}")
     database.commit()
     database.close()
     assert embed(engine, store, ["red"], Options()) == right

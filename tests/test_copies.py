@@ -17,7 +17,7 @@ from embedcli.engine.embedder import Embedder
 from embedcli.engine.session import Session
 from embedcli.engine.tokens import Tokenizer
 from embedcli.errors import ModelError
-from embedcli.models import cache
+from embedcli.models import local
 from embedcli.models.reference import parse
 from embedcli.models.spec import ModelSpec
 
@@ -26,9 +26,9 @@ IDS = np.arange(5, 25).reshape(4, 5)
 
 
 def spec_of(name: str, file: str = "onnx/model.onnx") -> ModelSpec:
-    found = cache.find(parse(str(MODELS / name), onnx_file=file))
+    found = local.find(parse(str(MODELS / name), onnx_file=file))
     assert found is not None
-    return cache.spec(found)
+    return local.spec(found)
 
 
 def states(spec: ModelSpec, folder: Path | None) -> bytes:

@@ -21,7 +21,7 @@ from typing import Any, Final, get_args, get_type_hints
 import typer
 
 from embedcli.cli.app import app
-from embedcli.models import cache, catalog
+from embedcli.models import catalog, local
 from embedcli.models.reference import parse
 
 FOLDER: Final = Path(__file__).parents[1] / "completions"
@@ -135,12 +135,12 @@ def prompts() -> dict[str, list[str]]:
     Those with the usual pair are left out: it is what is offered for a model not known here.
     """
     repos = {repo: list(known.prompts) for repo, known in catalog.KNOWN.items()}
-    bundled = cache.find(parse(catalog.BUNDLED))
+    bundled = local.find(parse(catalog.BUNDLED))
     assert bundled is not None, "it is part of the package"
     names = {
         name: [prompt for row in rows.values() for prompt in repos.get(row.repo, ())]
         for name, rows in catalog.CATALOG.items()
-    } | {catalog.BUNDLED: list(cache.spec(bundled).prompts)}
+    } | {catalog.BUNDLED: list(local.spec(bundled).prompts)}
     found: dict[str, list[str]] = {}
     for ending, models in ((":*", names), ("@*", repos)):
         for name, of_model in models.items():

@@ -9,7 +9,7 @@ import typer
 from embedcli.cli.console import in_bytes, table
 
 if TYPE_CHECKING:
-    from embedcli.models.kept import Kept
+    from embedcli.models.installed import Kept
 
 
 def list_models(
@@ -19,9 +19,9 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a model.")] = False,
 ) -> None:
     """List the models on this machine."""
-    from embedcli.models import kept
+    from embedcli.models import installed
 
-    found = list(kept.listed())
+    found = list(installed.listed())
     if as_json:
         for model in found:
             typer.echo(json.dumps(_fields(model), ensure_ascii=False))

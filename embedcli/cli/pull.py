@@ -28,14 +28,14 @@ def pull(
       embed pull org/name@revision
     """
     from embedcli.cli.fetching import shown
-    from embedcli.models import cache, store
+    from embedcli.models import local, store
     from embedcli.models.reference import parse
 
     reference = parse(model, onnx_file=onnx_file)
     if reference.folder is not None:
         raise UsageError(f"`{model}` is a folder: only models of the hub can be fetched")
     pinned = reference.bundled or _COMMIT.fullmatch(reference.revision)
-    if not (pinned and cache.find(reference)):
+    if not (pinned and local.find(reference)):
         store.fetch(store.plan(reference), store.silently if quiet else shown)
     if not quiet:
         say(f"{reference.name} is on this machine")

@@ -17,17 +17,17 @@ def rm(
 
     All revisions and graphs of its repo go with it.
     """
-    from embedcli.models import kept
+    from embedcli.models import installed
     from embedcli.models.reference import parse
 
     reference = parse(model)
     if reference.repo is None:
         what = "a folder of your own" if reference.folder else "a part of the program"
         raise UsageError(f"`{model}` is {what}: only models of the hub can be removed")
-    folder, size = kept.present(reference), in_bytes(kept.takes(reference))
+    folder, size = installed.present(reference), in_bytes(installed.takes(reference))
     if not yes:
         _ask(f"remove {reference.repo}, {size}, from {folder.parent}?")
-    kept.remove(reference)
+    installed.remove(reference)
     say(f"removed {reference.repo}: {size} are free")
 
 

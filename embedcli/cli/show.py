@@ -21,14 +21,14 @@ def show(
 ) -> None:
     """Show every fact of a model, and which file says it."""
     from embedcli.load import pooling_named
-    from embedcli.models import cache, hashes
+    from embedcli.models import hashes, local
 
-    found = cache.find(cache.meant(model, onnx_file=onnx_file), guess=True)
+    found = local.find(local.meant(model, onnx_file=onnx_file), guess=True)
     if found is None:
         raise ModelNotFound(
             f"model '{model}' not found: it is not on this machine", hint=f"embed pull {model}"
         )
-    spec = cache.spec(found, pooling=pooling_named(pooling))
+    spec = local.spec(found, pooling=pooling_named(pooling))
     notes = _notes(spec)
     facts = _facts(spec)
     digests = hashes.of_model(spec)

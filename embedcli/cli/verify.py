@@ -34,9 +34,9 @@ def verify(
     that other projects publish of a model of the catalogue. More drift than it allows is an error.
     """
     from embedcli.drift import measure
-    from embedcli.models import cache, golden
+    from embedcli.models import golden, local
 
-    repo = cache.meant(model, onnx_file=onnx_file).repo
+    repo = local.meant(model, onnx_file=onnx_file).repo
     if repo is not None and not golden.has_any(repo):
         raise _nothing_known(model)
     choice = Choice(model, onnx_file, pooling, threads, device, offline, quiet)

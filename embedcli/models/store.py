@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from embedcli import places
 from embedcli.errors import EmbedError, ModelError, ModelNotFound, NetworkError, OutputError
-from embedcli.models import cache, graph, layout, receipts
+from embedcli.models import graph, layout, local, receipts
 from embedcli.models.blobs import Blob
-from embedcli.models.cache import Found
+from embedcli.models.local import Found
 from embedcli.models.reference import Reference
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Plan:
     @property
     def folder(self) -> Path:
         """Where the files will lie."""
-        return cache.repo_folder(self.reference) / "snapshots" / self.commit
+        return local.repo_folder(self.reference) / "snapshots" / self.commit
 
     @property
     def missing(self) -> list[File]:
@@ -103,11 +103,11 @@ def obtain(
 ) -> Found:
     """Return a model on this machine, fetched first if it is not there; `show` is told of that.
 
-    Raises what `cache.find`, `plan` and `fetch` do, and NetworkError where the network is
+    Raises what `local.find`, `plan` and `fetch` do, and NetworkError where the network is
     forbidden.
     """
     offline = offline or is_offline()
-    found = cache.find(reference, guess=offline)
+    found = local.find(reference, guess=offline)
     if found is not None:
         return found
     if offline:
@@ -178,7 +178,7 @@ def fetch(plan: Plan, show: Show = silently) -> None:
     whole = replace(plan, needed=_all_needed(plan))
     _fetch_missing(whole, show)
     _note_branch(plan)
-    folder = cache.own_folder(plan.reference)
+    folder = local.own_folder(plan.reference)
     receipts.add(folder, plan.commit, plan.repo.keys(), plan.graph, whole.needed)
 
 
@@ -220,7 +220,7 @@ def _check_room(plan: Plan) -> None:
 def _download(plan: Plan, report: Report) -> None:
     before = 0
     for file in plan.missing:
-        blob = Blob(cache.repo_folder(plan.reference), file.digest)
+        blob = Blob(local.repo_folder(plan.reference), file.digest)
         try:
             with blob.locked():
                 if not blob.path.exists():
@@ -279,7 +279,7 @@ def _stream(plan: Plan, file: File, part: Path, report: Report) -> None:
 
 def _note_branch(plan: Plan) -> None:
     """Note, as the hub's library does, which commit the revision stood at."""
-    revision, repo = plan.reference.revision, cache.repo_folder(plan.reference)
+    revision, repo = plan.reference.revision, local.repo_folder(plan.reference)
     if revision == plan.commit:
         return
     mark, part = repo / "refs" / revision, repo / f"ref.{os.getpid()}.part"

@@ -17,11 +17,11 @@ import orjson
 from embedcli.engine.embedder import Embedder
 from embedcli.errors import EmbedError, ModelError, ModelNotFound, NetworkError
 from embedcli.load import load
-from embedcli.models import cache as disk
-from embedcli.models import hashes, kept, reference, store
-from embedcli.models.cache import Found
+from embedcli.models import hashes, installed, reference, store
+from embedcli.models import local as disk
 from embedcli.models.catalog import BUNDLED
 from embedcli.models.configs import Configs
+from embedcli.models.local import Found
 from embedcli.models.spec import ModelSpec
 from embedcli.server import names
 from embedcli.server.names import HOST, NAMESPACE, Name
@@ -61,7 +61,7 @@ def model_store(*, threads: int | None = None, device: str = "cpu") -> ModelStor
 def _models() -> Sequence[ServedModel]:
     found: dict[Name, ServedModel] = {}
     with suppress(ModelError):  # a cache that nobody may read: the bundled model came before it
-        for entry in kept.listed():
+        for entry in installed.listed():
             name = names.parse(entry.name)
             model = None if name is None else _find(name)
             if model is not None:
@@ -86,7 +86,7 @@ def _under_its_own_name(found: Found) -> Found:
     """Return the same model by the shortest of its names, so that all of them mean one."""
     if found.reference.repo is None:
         return found
-    shortest = disk.find(reference.parse(kept.name_of(found.reference.repo, found.file)))
+    shortest = disk.find(reference.parse(installed.name_of(found.reference.repo, found.file)))
     return shortest if shortest is not None and shortest.graph == found.graph else found
 
 
@@ -157,4 +157,4 @@ def _delete(model: ServedModel) -> None:
     Raises:
         OutputError: the system does not let it be deleted.
     """
-    kept.remove(reference.parse(model.name.typed()))
+    installed.remove(reference.parse(model.name.typed()))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from embedcli import places
 from embedcli.errors import ModelError, ModelNotFound, OutputError
-from embedcli.models import cache, layout, receipts
-from embedcli.models.cache import Found
+from embedcli.models import layout, local, receipts
 from embedcli.models.catalog import BUNDLED, BUNDLED_GRAPHS, CATALOG
+from embedcli.models.local import Found
 from embedcli.models.reference import Reference, parse
 
 
@@ -30,7 +30,7 @@ class Kept:
 def listed() -> Iterator[Kept]:
     """Yield the models on this machine: those inside the package, then those of the hub."""
     for reference in dict.fromkeys(parse(f"{BUNDLED}:{tag}") for tag in BUNDLED_GRAPHS):
-        bundled = cache.find(reference)
+        bundled = local.find(reference)
         assert bundled is not None, "it is part of the package"
         yield _kept(bundled)
     for folder in sorted(places.hub().glob("models--*--*")):
@@ -55,7 +55,7 @@ def remove(reference: Reference) -> None:
     except OSError as error:
         raise OutputError(f"cannot remove `{error.filename}`: {error.strerror}") from error
     shutil.rmtree(places.hub() / ".locks" / folder.name, ignore_errors=True)
-    shutil.rmtree(cache.own_folder(reference), ignore_errors=True)
+    shutil.rmtree(local.own_folder(reference), ignore_errors=True)
 
 
 def present(reference: Reference) -> Path:
@@ -64,7 +64,7 @@ def present(reference: Reference) -> Path:
     Raises:
         ModelNotFound: it is not there.
     """
-    folder = cache.repo_folder(reference)
+    folder = local.repo_folder(reference)
     if not folder.is_dir():
         raise ModelNotFound(f"model '{reference.name}' not found: it is not on this machine")
     return folder
@@ -72,7 +72,7 @@ def present(reference: Reference) -> Path:
 
 def takes(reference: Reference) -> int:
     """Return the bytes that a repo takes, with what is kept here about it."""
-    folders = (cache.repo_folder(reference), cache.own_folder(reference))
+    folders = (local.repo_folder(reference), local.own_folder(reference))
     return sum(map(places.takes, folders))
 
 
@@ -90,19 +90,19 @@ def name_of(repo: str, file: str) -> str:
 
 def _in_snapshot(repo: str, snapshot: Path) -> Iterator[Kept]:
     anyone = Reference(repo, repo=repo, revision=snapshot.name)
-    receipt = receipts.read(cache.own_folder(anyone), snapshot.name)
+    receipt = receipts.read(local.own_folder(anyone), snapshot.name)
     for file in sorted({*receipt.graphs, *layout.graphs_in(snapshot)}):
         named = Reference(name_of(repo, file), repo=repo, revision=snapshot.name, file=file)
         found = Found(named, snapshot, file, snapshot.name)
-        if cache.is_whole(found, receipt):
+        if local.is_whole(found, receipt):
             yield _kept(found)
 
 
 def _kept(found: Found) -> Kept:
     try:
-        spec = cache.spec(found)
+        spec = local.spec(found)
         size, dimensions = spec.size, spec.dimensions
     except ModelError:
         size, dimensions = found.graph.stat().st_size, None
-    name, used = found.reference.name, cache.last_use(found)
+    name, used = found.reference.name, local.last_use(found)
     return Kept(name, found.file, found.folder, size, dimensions, found.revision, used)
