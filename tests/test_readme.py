@@ -78,3 +78,12 @@ def test_every_exit_code_is_explained() -> None:
 
     for code in (0, *main.EXIT_CODES.values(), main.BUG, main.INTERRUPTED):
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE)
+
+
+def test_every_figure_is_one_of_the_benchmarks() -> None:
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text("utf-8")
+    fast = README[README.index("## How it is fast") : README.index("## The house")]
+    quantized = README[README.index("`all-minilm:int8` was made") : README.index("## Python")]
+    tables = re.findall(r"(?:^\|.*\n)+", fast + quantized, re.MULTILINE)
+    assert len(tables) == 7
+    assert [table for table in tables if table not in results] == []
