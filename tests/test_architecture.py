@@ -157,8 +157,8 @@ PLAN = {
     "cli.show": "cli.console cli.options errors load models.local models.hashes models.spec",
     "cli.rm": "cli.console errors models.installed models.reference",
     "cli.doctor": (
-        "cli.console cli.options drift engine.cores engine.session errors load models.golden "
-        "models.spec models.store places"
+        "cli.console cli.options drift engine.cores engine.embedder engine.session errors load "
+        "models.golden models.spec models.store places"
     ),
     "cli.verify": "cli.console cli.options cli.start drift errors models.local models.golden",
     "cli.progress": "cli.console pipeline",

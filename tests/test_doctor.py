@@ -23,7 +23,9 @@ def test_this_machine_is_well() -> None:
     found = findings(run)
     assert (run.code, run.err) == (0, "")
     assert found["device cpu"] == ("ok", "runs")
-    assert found["vectors"][0] == "ok"
+    vectors = [row for row in json.loads(run.out)["findings"] if row["what"] == "vectors"]
+    assert [row["state"] for row in vectors] == ["ok", "ok"]
+    assert vectors[1]["found"].startswith("all-minilm:int8 is within ")
     assert found["hub"] == ("ok", "not asked: the network is forbidden")
 
 
