@@ -9,6 +9,7 @@ from embedcli.quantize.numbers import Float
 from embedcli.quantize.rounding import Bytes
 
 _LEAST = 1_000_000  # numbers; smaller tables are not worth a second look-up
+_BLOCK = 4096  # rows that are rounded at once
 _FLOAT, _HALF = 1, 10  # ONNX's TensorProto.DataType
 
 
@@ -24,8 +25,14 @@ class Table:
     def rounded(self, graph: Graph) -> tuple[Bytes, Float]:
         """Return the rows as int8 (V, D), and their scales (V, 1) float32."""
         rows = graph.matrix(self.matrix)
-        scales = np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-12) / np.float32(127)
-        return np.rint(rows / scales).astype(np.int8), scales.astype(np.float32)
+        stored = np.empty(rows.shape, np.int8)
+        scales = np.empty((len(rows), 1), np.float32)
+        for start in range(0, len(rows), _BLOCK):  # a table of 2 GB took 7 as a whole
+            some = slice(start, start + _BLOCK)
+            peaks = np.abs(rows[some]).max(axis=1, keepdims=True)
+            scales[some] = np.maximum(peaks, 1e-12) / np.float32(127)
+            stored[some] = np.rint(rows[some] / scales[some])
+        return stored, scales
 
 
 def tables(graph: Graph) -> tuple[Table, ...]:
