@@ -86,7 +86,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def run(texts: int = 1500, rounds: int = 5) -> str:
+def run(texts: int = 1500, rounds: int = 3) -> str:
     """Return the table: medians of ratios of runs that alternate."""
     embedder, corpus = load(), paragraphs(texts)
     session = bare_session(embedder)

@@ -25,7 +25,7 @@ def unseen(number: int) -> list[str]:
     return left[:number]
 
 
-def run(number: int = 4000, timed: int = 1500, rounds: int = 5, starts: int = 11) -> str:
+def run(number: int = 4000, timed: int = 1500, rounds: int = 3, starts: int = 11) -> str:
     """Return the table: cosines, and ratios of runs that alternate."""
     corpus = unseen(number)
     with load(_NAMES[0]) as exact, load(_NAMES[1]) as rough:
