@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embedcli.errors import InputError
 from embedcli.formats import objects, stored
-from embedcli.formats.record import Record, Reject
+from embedcli.formats.record import TEXT, Record, Reject
 from embedcli.models.spec import ModelSpec
 from embedcli.provenance import provenance
 from embedcli.records import Options
@@ -17,7 +17,7 @@ from embedcli.records import Options
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _QUERY_PROMPT = "query"
 
-_OURS = {"text", "tokens", "truncated", stored.FIELD}
+_OURS = {TEXT, "tokens", "truncated", stored.FIELD}
 
 # What two sets of vectors must have in common to be compared, and how a person says it.
 _SHARED = {
@@ -43,7 +43,7 @@ class Candidate:
     @property
     def text(self) -> str | None:
         """Its text; None where only its vector was stored."""
-        text = self._decoded().get("text") if self.given is None else self.given
+        text = self._decoded().get(TEXT) if self.given is None else self.given
         return text if isinstance(text, str) else None
 
     @property

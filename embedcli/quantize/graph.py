@@ -96,10 +96,6 @@ class Graph:
         """Return how many times a value is used, as the graph's output too."""
         return self._uses[name]
 
-    def maker(self, name: str) -> Node | None:
-        """Return the node that computes a value; None for inputs and what is stored."""
-        return self._made.get(name)
-
     def users(self, name: str) -> list[Node]:
         """Return the nodes that use a value."""
         return [node for node in self.model.graph.node if name in node.input]
